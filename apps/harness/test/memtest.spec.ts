@@ -1,0 +1,64 @@
+/**
+ * A guest that nobody here wrote: Debian's memtest86+, bare and under three policies. It must draw its screen on the serial
+ * line, be inside its tests, find no errors, and end every run in the same state.
+ * RINGFENCE_MEMTEST_INSTRUCTIONS says how long each run is; CI asks for the full two thousand million.
+ */
+import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { type GuestRun, root, runGuest } from './run-guest.js';
+import { screenOf } from './terminal.js';
+
+const INSTRUCTIONS = Number(process.env.RINGFENCE_MEMTEST_INSTRUCTIONS ?? 300_000_000);
+const TIMEOUT = 20 * 60_000;
+
+type Fetched = { readonly path: string; readonly skip?: undefined } | { readonly path?: undefined; readonly skip: string };
+
+let fetched: Fetched;
+let bare: GuestRun;
+
+function kernelOrSkip(context: TestContext): string {
+  if (fetched.skip !== undefined) {
+    if (process.env.RINGFENCE_REQUIRE_NETWORK_GUESTS) throw new Error(fetched.skip);
+    context.skip(fetched.skip);
+  }
+  return fetched.path!;
+}
+
+const run = (kernel: string, monitor: 'none' | { policy: string }): Promise<GuestRun> =>
+  runGuest(kernel, {
+    append: 'console=ttyS0,115200',
+    memory: '8M',
+    monitor,
+    limits: { maxInstructions: INSTRUCTIONS },
+  });
+
+describe('memtest86+', () => {
+  beforeAll(async () => {
+    const tool = new URL(`file://${root}/tools/guests/fetch.mjs`).href;
+    const { ensureMemtest } = (await import(tool)) as { ensureMemtest(): Fetched };
+    fetched = ensureMemtest();
+    if (fetched.path !== undefined) bare = await run(fetched.path, 'none');
+  }, TIMEOUT);
+
+  it('draws its screen on the serial line and is inside its tests, bare', async (context) => {
+    kernelOrSkip(context);
+    expect(bare.report, bare.dump).toMatchObject({ outcome: 'limit-instructions', retired: INSTRUCTIONS });
+    const screen = (await screenOf(bare.serial)).join('\n');
+    expect(screen).toMatch(/Memtest86\+ v6/);
+    expect(screen).toMatch(/Test #\d/);
+    expect(screen).toMatch(/\[(Address test|Moving inversions|Block move|Random|Modulo|Bit fade)/);
+    expect(screen).toMatch(/Pass: +\d+ +Errors: 0\b/);
+  });
+
+  it.for(['step-through', 'data-swap', 'full-emulation'])(
+    'ends the same under %s',
+    async (policy, context) => {
+      const monitored = await run(kernelOrSkip(context), { policy });
+      expect(monitored.report.error).toBeUndefined();
+      const { retired, serialSha256, stateHash } = bare.report;
+      expect(monitored.report).toMatchObject({ outcome: 'limit-instructions', retired, serialSha256, stateHash });
+      expect((await screenOf(monitored.serial)).join('\n')).toMatch(/Errors: 0\b/);
+      expect(monitored.report.monitor!.exits.total).toBeGreaterThan(1000);
+    },
+    TIMEOUT,
+  );
+});

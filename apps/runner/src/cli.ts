@@ -1,0 +1,53 @@
+/**
+ * The command line `ringfence`: its commands and flags, and where each goes. `main` is the whole program as a function
+ * of arguments and an injected process; it answers the exit status and never throws.
+ */
+import { resolve } from 'node:path';
+import { type Command, CommanderError } from 'commander';
+import { machineConfigJsonSchema, SDK_VERSION } from '@ringfence/sdk';
+import { createRegistry } from '@ringfence/preset-pc';
+import { commandNames, createProgram, optionNames } from './program.js';
+import type { RunFlags } from './flags.js';
+import type { CliIo } from './io.js';
+import { reportFailure, usageError } from './failure.js';
+import { loadPlugins } from './plugin-loader.js';
+import { formatParts, listParts } from './plugins-command.js';
+import { runCommand } from './run-command.js';
+
+/** Runs one command line, without the program's name. */
+export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  let status = 0;
+  const program = createProgram({
+    version: SDK_VERSION,
+    out: (text) => void io.stdout(text),
+    run: async (configFile, flags) => {
+      status = await runCommand({ configFile, flags, cwd: io.cwd }, io);
+    },
+    plugins: async (modules, json) => {
+      const relative = modules.map((name) => (/^\.{1,2}[\\/]/.test(name) ? resolve(io.cwd, name) : name));
+      const parts = listParts(createRegistry(await loadPlugins(relative, [io.cwd])));
+      io.stdout(json ? `${JSON.stringify(parts, null, 2)}\n` : formatParts(parts));
+    },
+    schema: () => void io.stdout(schemaText()),
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(error, io);
+    if (error.exitCode === 0) return 0;
+    return reportFailure(usageError(error, knownWords(program, argv)), io);
+  }
+}
+
+/** What docs/config.schema.json holds. */
+export function schemaText(): string {
+  return `${JSON.stringify(machineConfigJsonSchema(), null, 2)}\n`;
+}
+
+function knownWords(program: Command, argv: readonly string[]): string[] {
+  const command = program.commands.find((each) => each.name() === argv[0]) ?? program;
+  return [...optionNames(command), ...(command === program ? commandNames(program) : [])];
+}
+
+export type { RunFlags };

@@ -1,0 +1,97 @@
+/**
+ * The flags of `ringfence run`, and what they say as a change to a configuration. Pure: flags and a configuration in, a
+ * configuration out; flags win. Contradictions that only the command line can commit are refused here.
+ * Names are checked later, against the registry.
+ */
+import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
+import { parseCount, parsePart, parseRegex, parseSeconds } from './part-option.js';
+
+/** As commander hands them over: all text, absent when not given. */
+export interface RunFlags {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly memory?: string;
+  readonly core?: string;
+  readonly model?: string;
+  readonly assist?: string;
+  readonly monitor?: string;
+  readonly shadowCache?: string;
+  readonly sensitive?: string;
+  readonly protection?: string;
+  readonly loader?: string;
+  readonly serial?: string;
+  readonly debugcon?: string;
+  readonly untilSerial?: string;
+  readonly maxInstructions?: string;
+  readonly timeout?: string;
+  readonly plugin?: readonly string[];
+  readonly report?: string;
+}
+
+const MONITOR_FLAGS = [
+  ['shadowCache', '--shadow-cache'],
+  ['sensitive', '--sensitive'],
+  ['protection', '--protection'],
+] as const;
+
+type Monitor = Exclude<MachineConfigInput['monitor'], 'none' | undefined>;
+
+/** `base` with the flags laid over it. Only members that a flag names change. */
+export function applyFlags(base: MachineConfigInput, flags: RunFlags): MachineConfigInput {
+  const config: MachineConfigInput = { ...base };
+  if (flags.kernel !== undefined) config.kernel = flags.kernel;
+  if (flags.initrd !== undefined) config.initrd = flags.initrd;
+  if (flags.append !== undefined) config.append = flags.append;
+  if (flags.memory !== undefined) config.memory = flags.memory;
+  if (flags.loader !== undefined) config.loader = parsePart('--loader', flags.loader);
+  if (flags.serial !== undefined) config.serial = flags.serial;
+  if (flags.debugcon !== undefined) config.debugcon = flags.debugcon;
+  if (flags.report !== undefined) config.report = flags.report;
+  if (flags.plugin !== undefined) config.plugins = [...(base.plugins ?? []), ...flags.plugin];
+  const cpu = { ...base.cpu };
+  if (flags.core !== undefined) cpu.core = flags.core;
+  if (flags.model !== undefined) cpu.model = flags.model;
+  if (flags.assist !== undefined) cpu.assist = parseAssist(flags.assist);
+  if (Object.keys(cpu).length > 0) config.cpu = cpu;
+  const limits = { ...base.limits };
+  if (flags.maxInstructions !== undefined) {
+    limits.maxInstructions = parseCount('--max-instructions', flags.maxInstructions);
+  }
+  if (flags.timeout !== undefined) limits.timeoutSeconds = parseSeconds('--timeout', flags.timeout);
+  if (flags.untilSerial !== undefined) {
+    parseRegex('--until-serial', flags.untilSerial);
+    limits.untilSerial = flags.untilSerial;
+  }
+  if (Object.keys(limits).length > 0) config.limits = limits;
+  const monitor = applyMonitorFlags(base.monitor, flags);
+  if (monitor !== undefined) config.monitor = monitor;
+  return config;
+}
+
+function applyMonitorFlags(base: MachineConfigInput['monitor'], flags: RunFlags): MachineConfigInput['monitor'] {
+  const given = MONITOR_FLAGS.filter(([key]) => flags[key] !== undefined);
+  const inFile: Partial<Monitor> = typeof base === 'object' ? base : {};
+  const bare = flags.monitor === 'none' || (flags.monitor === undefined && typeof base !== 'object');
+  if (bare && given.length > 0) {
+    throw new RingfenceError('RF_CONTRADICTION', {
+      message: `${given.map(([, flag]) => flag).join(' and ')} without a monitor says nothing`,
+      value: given.map(([, flag]) => flag),
+      fix: 'add --monitor POLICY, e.g. --monitor step-through, or leave the flag out',
+    });
+  }
+  if (bare) return flags.monitor === undefined ? base : 'none';
+  const policy = flags.monitor === undefined ? inFile.policy : parsePart('--monitor', flags.monitor);
+  const monitor = { ...inFile, policy } as Monitor;
+  for (const [key, flag] of given) monitor[key] = parsePart(flag, flags[key]!);
+  return monitor;
+}
+
+function parseAssist(text: string): 'none' | 'trap' {
+  if (text === 'none' || text === 'trap') return text;
+  throw new RingfenceError('RF_BAD_USAGE', {
+    message: `--assist "${text}" is neither none nor trap`,
+    value: text,
+    fix: 'write --assist none or --assist trap',
+  });
+}

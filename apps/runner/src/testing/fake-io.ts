@@ -1,0 +1,51 @@
+/**
+ * A process for specs of the command line: collects what is written, feeds what is typed, raises signals on demand.
+ */
+import type { CliIo } from '../io.js';
+
+export interface FakeIo extends CliIo {
+  readonly out: () => string;
+  readonly err: () => string;
+  /** As if the user typed. Only while the run has standard input attached. */
+  type(text: string): void;
+  interrupt(): void;
+  readonly attached: () => boolean;
+}
+
+export interface FakeIoOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly isTTY?: boolean;
+}
+
+export function fakeIo(options: FakeIoOptions = {}): FakeIo {
+  const out: Buffer[] = [];
+  let err = '';
+  let onBytes: ((bytes: Uint8Array) => void) | undefined;
+  const handlers = new Set<(signal: string) => void>();
+  return {
+    cwd: options.cwd ?? process.cwd(),
+    env: options.env ?? {},
+    stdin: {
+      isTTY: options.isTTY ?? false,
+      attach: (callback) => {
+        onBytes = callback;
+        return () => (onBytes = undefined);
+      },
+    },
+    stdout: (data) => {
+      out.push(Buffer.from(data as string));
+      return true;
+    },
+    stderr: (text) => void (err += text),
+    onInterrupt: (handler) => {
+      handlers.add(handler);
+      return () => handlers.delete(handler);
+    },
+    out: () => Buffer.concat(out).toString('latin1'),
+    err: () => err,
+    type: (text) => onBytes?.(Buffer.from(text)),
+    interrupt: () => handlers.forEach((handler) => handler('SIGINT')),
+    attached: () => onBytes !== undefined,
+  };
+}

@@ -1,0 +1,6 @@
+/**
+ * VGA text console.
+ *
+ * A placeholder: the package has no source yet.
+ */
+export {};

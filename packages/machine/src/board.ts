@@ -1,0 +1,110 @@
+/**
+ * The board: what connects processor and chips. Port space, interrupt routing, the interrupt pin, the A20 gate, reset
+ * and power, virtual time. The same board serves a bare processor (as its bus) and a monitor's emulator.
+ */
+import type {
+  Bus,
+  GuestExecutor,
+  InterruptController,
+  IntrPin,
+  IrqLine,
+  PhysicalSpace,
+  StateRecord,
+  Stateful,
+  SystemControl,
+} from '@ringfence/sdk';
+import { checkedState } from '@ringfence/sdk';
+import { PortSpace } from './port-space.js';
+import { Scheduler } from './scheduler.js';
+import type { MachineEnd } from './types.js';
+
+/** What an acknowledge cycle reads when no controller answers. */
+const NO_VECTOR = 0xff;
+
+export class Board implements Bus, Stateful {
+  readonly ports = new PortSpace();
+  readonly scheduler: Scheduler;
+  controller: InterruptController | undefined;
+  /** Set once; the run is over. */
+  end: MachineEnd | undefined;
+  /** Whether the executor is inside `run`: only then there is something to stop. */
+  running = false;
+  private executor: GuestExecutor | undefined;
+  private intr = false;
+  private a20Open = true;
+
+  readonly intrPin: IntrPin = {
+    set: (level) => {
+      this.intr = level;
+      this.executor?.setIntr(level);
+    },
+  };
+
+  readonly control: SystemControl = {
+    reset: (reason) => this.finish({ outcome: 'reset', exitStatus: 0, detail: reason }),
+    powerOff: () => this.finish({ outcome: 'power-off', exitStatus: 0 }),
+    debugExit: (value) =>
+      this.finish({ outcome: 'debug-exit', exitStatus: ((value << 1) | 1) & 0xff, detail: `the guest wrote ${value}` }),
+    setA20: (open) => {
+      this.a20Open = open;
+      this.space.setA20(open);
+      this.stop();
+    },
+    a20: () => this.a20Open,
+  };
+
+  constructor(
+    hz: number,
+    private readonly space: PhysicalSpace,
+  ) {
+    this.scheduler = new Scheduler(hz, () => (this.executor === undefined ? 0 : this.executor.retired()));
+    this.scheduler.onEarlier = () => this.stop();
+  }
+
+  connect(executor: GuestExecutor): void {
+    this.executor = executor;
+    executor.setIntr(this.intr);
+  }
+
+  ioRead(port: number, size: number): number {
+    return this.ports.read(port & 0xffff, size);
+  }
+
+  ioWrite(port: number, size: number, value: number): void {
+    this.ports.write(port & 0xffff, size, value);
+  }
+
+  acknowledge(): number {
+    return this.controller === undefined ? NO_VECTOR : this.controller.acknowledge() & 0xff;
+  }
+
+  now(): number {
+    return this.scheduler.now();
+  }
+
+  irqLine(irq: number): IrqLine {
+    return { set: (level) => this.controller?.setIrq(irq, level) };
+  }
+
+  /** The run ends after the instruction in progress. The first reason wins. */
+  finish(end: MachineEnd): void {
+    this.end ??= end;
+    this.stop();
+  }
+
+  saveState(): StateRecord {
+    return { component: 'board', version: 1, data: { a20: this.a20Open, intr: this.intr, ticks: this.now() } };
+  }
+
+  /** Preconditions: the executor's state is loaded already (time is derived from its count). */
+  loadState(record: StateRecord): void {
+    const data = checkedState(record, 'board', 1);
+    this.scheduler.idleTicks = Number(data.ticks) - (this.executor?.retired() ?? 0);
+    this.control.setA20(data.a20 === true);
+    this.intrPin.set(data.intr === true);
+  }
+
+  private stop(): void {
+    if (this.running) this.executor?.requestStop();
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Builds a machine from a configuration and a registry: the one place where parts meet. Everything a user can get wrong
+ * (names, options, contradictions, files) is refused here with a typed error, before a single instruction runs.
+ */
+import {
+  PhysicalSpace,
+  RingfenceError,
+  Tokens,
+  MachineMemory,
+  createContainer,
+  parseMemorySize,
+  splitNamed,
+  type Assist,
+  type MmuFactory,
+  type MonitorConfig,
+  type PartRegistry,
+} from '@ringfence/sdk';
+import { Board } from './board.js';
+import { ChannelTap } from './channel-tap.js';
+import { createDevices } from './devices.js';
+import { createExecutor } from './executors.js';
+import { loadKernel } from './load.js';
+import { PcMachine } from './machine.js';
+import { mapGuestMemory } from './memory-map.js';
+import { firstPart, resolvePart } from './parts.js';
+import type { CreateMachineOptions, Machine } from './types.js';
+
+/** Throws RF_* errors of blame `usage` for whatever the user has to put right. */
+export function createMachine(options: CreateMachineOptions): Machine {
+  const { config, registry } = options;
+  const ramBytes = parseMemorySize(config.memory);
+  const monitor = config.monitor === 'none' ? undefined : config.monitor;
+  const assist = chooseAssist(config.cpu.assist, monitor, registry);
+  const model = registry.get('model', config.cpu.model).model;
+  registry.get('core', config.cpu.core);
+  const mmuPart = firstPart(registry, 'mmu');
+  const monitorBytes = monitor === undefined ? 0 : registry.get('monitor', 'monitor').memoryBytes;
+
+  const memory = new MachineMemory(ramBytes, monitorBytes);
+  const space = new PhysicalSpace(memory);
+  mapGuestMemory(space, ramBytes);
+  const board = new Board(config.clock.hz, space);
+
+  const container = createContainer();
+  container.register(Tokens.MachineMemory, { useValue: memory });
+  container.register(Tokens.GuestSpace, { useValue: space });
+  container.register(Tokens.GuestBus, { useValue: board });
+  container.register(Tokens.CpuModel, { useValue: model });
+  container.register(Tokens.Clock, { useValue: board.scheduler });
+  container.register(Tokens.SystemControl, { useValue: board.control });
+  container.register(Tokens.IntrPin, { useValue: board.intrPin });
+  container.register(Tokens.BoardInfo, { useValue: { ramBytes, epochSeconds: Math.floor(Date.parse(config.clock.epoch) / 1000) } });
+  container.register(Tokens.MmuFactory, { useValue: resolvePart<MmuFactory>(container, mmuPart, {}) });
+
+  const taps = new Map<string, ChannelTap>();
+  const tap = (name: string): ChannelTap => {
+    let found = taps.get(name);
+    if (found === undefined) taps.set(name, (found = new ChannelTap(options.channels?.[name])));
+    return found;
+  };
+  tap('serial');
+  const devices = createDevices({ container, registry, config, board, space, channel: tap });
+  const executor = createExecutor({ container, registry, config, monitor, assist, model, memory, space, board });
+  board.connect(executor);
+  for (const { device } of devices) device.reset();
+  // Whatever the chips' reset values say, a boot loader has opened the gate before any kernel of ours starts.
+  board.control.setA20(true);
+  loadKernel({ container, registry, config, ramBytes, memory, model, assist, executor, kernel: options.kernel, initrd: options.initrd });
+  return new PcMachine({
+    config,
+    assist,
+    ramBytes,
+    kernelName: options.kernel.name,
+    awaitsInput: options.awaitsInput ?? false,
+    memory,
+    space,
+    board,
+    executor,
+    devices,
+    taps,
+  });
+}
+
+function chooseAssist(asked: Assist | undefined, monitor: MonitorConfig | undefined, registry: PartRegistry): Assist {
+  if (monitor === undefined) {
+    if (asked === undefined || asked === 'none') return 'none';
+    throw new RingfenceError('RF_CONTRADICTION', {
+      message: `cpu.assist "${asked}" without a monitor: assist helps a monitor`,
+      value: asked,
+      fix: 'run with --monitor or leave --assist out',
+    });
+  }
+  const { name } = splitNamed(monitor.sensitive);
+  const { assists } = registry.get('sensitive', name);
+  const assist = asked ?? assists[0];
+  if (!assists.includes(assist)) {
+    throw new RingfenceError('RF_CONTRADICTION', {
+      message: `the sensitive-instruction strategy "${name}" does not work with cpu.assist "${assist}"`,
+      value: assist,
+      fix: `use --assist ${assists.join(' or --assist ')}, or another --sensitive`,
+    });
+  }
+  return assist;
+}

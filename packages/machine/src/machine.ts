@@ -1,0 +1,186 @@
+/**
+ * A machine at run time: the loop that fires timers and gives the executor exactly the instructions it may run, sleep,
+ * endings, and everything one can read off a machine. What it is made of was decided in create.ts.
+ */
+import {
+  RingfenceError,
+  STOP_HALT,
+  STOP_SHUTDOWN,
+  checkedState,
+  stateBytes,
+  type Device,
+  type GuestExecutor,
+  type MachineConfig,
+  type MachineMemory,
+  type MonitorReport,
+  type PhysicalSpace,
+  type Screen,
+  type StateRecord,
+} from '@ringfence/sdk';
+import type { Board } from './board.js';
+import type { ChannelTap } from './channel-tap.js';
+import type { PlacedDevice } from './devices.js';
+import { hashMachine } from './state-hash.js';
+import type { Machine, MachineEnd, SavedMachine, SliceOutcome } from './types.js';
+
+/** A sleeping guest retires nothing: after so many wake-ups a slice ends all the same. */
+const MAX_SLEEPS = 10_000;
+export const EXIT_DEAD = 125;
+
+export interface MachineParts {
+  readonly config: MachineConfig;
+  readonly assist: string;
+  readonly ramBytes: number;
+  readonly kernelName: string;
+  readonly awaitsInput: boolean;
+  readonly memory: MachineMemory;
+  readonly space: PhysicalSpace;
+  readonly board: Board;
+  readonly executor: GuestExecutor;
+  readonly devices: readonly PlacedDevice[];
+  readonly taps: ReadonlyMap<string, ChannelTap>;
+}
+
+export class PcMachine implements Machine {
+  /** Instructions retired before a snapshot that was loaded. */
+  private retiredBefore = 0;
+
+  constructor(readonly parts: MachineParts) {}
+
+  get config(): MachineConfig {
+    return this.parts.config;
+  }
+
+  get retired(): number {
+    return this.retiredBefore + this.parts.executor.retired();
+  }
+
+  get ticks(): number {
+    return this.parts.board.now();
+  }
+
+  get end(): MachineEnd | undefined {
+    return this.parts.board.end;
+  }
+
+  get serialBytes(): number {
+    return this.parts.taps.get('serial')?.bytes ?? 0;
+  }
+
+  runSlice(maxInstructions: number): SliceOutcome {
+    const { board, executor } = this.parts;
+    const { scheduler } = board;
+    const goal = executor.retired() + maxInstructions;
+    let sleeps = 0;
+    for (;;) {
+      if (board.end !== undefined) return 'ended';
+      scheduler.fireDue();
+      if (board.end !== undefined) return 'ended';
+      const left = goal - executor.retired();
+      if (left <= 0) return 'budget';
+      board.running = true;
+      let stop;
+      try {
+        stop = executor.run(Math.min(left, scheduler.next - scheduler.now()));
+      } finally {
+        board.running = false;
+      }
+      if (stop === STOP_SHUTDOWN) {
+        board.finish({ outcome: 'triple-fault', exitStatus: EXIT_DEAD, detail: 'the guest died of a triple fault' });
+      } else if (stop === STOP_HALT && board.end === undefined) {
+        // A deadline may have come due with the HLT itself; then it is not sleep yet.
+        const wait = scheduler.next - scheduler.now();
+        if (wait <= 0) continue;
+        if (!executor.interruptsEnabled()) this.halt('HLT with interrupts off');
+        else if (wait !== Infinity) scheduler.idleTicks += wait;
+        else if (this.parts.awaitsInput) return 'idle';
+        else this.halt('HLT with no timer running and no input to wait for');
+        if (++sleeps >= MAX_SLEEPS) return board.end === undefined ? 'budget' : 'ended';
+      }
+    }
+  }
+
+  watchSerial(pattern: RegExp): void {
+    const { taps, board } = this.parts;
+    taps.get('serial')?.watch(pattern, () => board.finish({ outcome: 'until-serial', exitStatus: 0, detail: `serial output matches ${pattern.source}` }));
+  }
+
+  channelText(name: string): string {
+    return this.parts.taps.get(name)?.text() ?? '';
+  }
+
+  screen(): string | undefined {
+    const found = this.parts.devices.find(({ part }) => part.provides?.includes('screen'));
+    return found === undefined ? undefined : (found.device as unknown as Screen).text();
+  }
+
+  device(name: string): Device | undefined {
+    return this.parts.devices.find(({ part }) => part.name === name)?.device;
+  }
+
+  monitorReport(): MonitorReport | undefined {
+    return this.parts.executor.monitorReport();
+  }
+
+  serialSha256(): string {
+    return this.parts.taps.get('serial')!.sha256();
+  }
+
+  dump(): string {
+    return this.parts.executor.dump();
+  }
+
+  stateHash(): string {
+    const { executor, memory } = this.parts;
+    executor.settle();
+    return hashMachine(memory.ram(), executor.pageTableFrames(), this.records());
+  }
+
+  saveState(): SavedMachine {
+    const { executor, memory } = this.parts;
+    executor.settle();
+    const ram: StateRecord = { component: 'memory', version: 1, data: { bytes: memory.ram().slice() } };
+    const clock: StateRecord = { component: 'clock', version: 1, data: { retired: this.retired } };
+    return { version: 1, components: { ...this.records(), memory: ram, clock } };
+  }
+
+  loadState(saved: SavedMachine): void {
+    const { executor, memory, board, devices } = this.parts;
+    const record = (name: string): StateRecord => {
+      const found = saved.components[name];
+      if (found !== undefined) return found;
+      throw new RingfenceError('RF_BAD_STATE', {
+        message: `the saved machine has no state of "${name}"`,
+        value: name,
+        fix: 'load it into a machine with the same configuration',
+      });
+    };
+    const ram = stateBytes(checkedState(record('memory'), 'memory', 1), 'bytes');
+    if (ram.length !== memory.ramBytes) {
+      throw new RingfenceError('RF_BAD_STATE', {
+        message: `the saved machine has ${ram.length} bytes of memory, this one ${memory.ramBytes}`,
+        value: ram.length,
+        fix: 'load it into a machine with the same memory size',
+      });
+    }
+    const retired = Number(checkedState(record('clock'), 'clock', 1).retired);
+    for (const { part } of devices) record(`device:${part.name}`);
+    memory.writeBytes(0, ram);
+    executor.loadGuestState(record('processor'));
+    this.retiredBefore = retired - executor.retired();
+    board.loadState(record('board'));
+    for (const { part, device } of devices) device.loadState(record(`device:${part.name}`));
+    board.end = undefined;
+  }
+
+  private records(): Record<string, StateRecord> {
+    const { executor, board, devices } = this.parts;
+    const records: Record<string, StateRecord> = { processor: executor.guestState(), board: board.saveState() };
+    for (const { part, device } of devices) records[`device:${part.name}`] = device.saveState();
+    return records;
+  }
+
+  private halt(detail: string): void {
+    this.parts.board.finish({ outcome: 'halted', exitStatus: EXIT_DEAD, detail });
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * The digest by which runs are compared (design, section 3 "Comparing memory"): guest RAM with the A and D bits of every
+ * page-table frame masked, the guest's processor, virtual time and every device. Nothing of the monitor's.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { PAGE_SIZE, PTE_A, PTE_D, digestState, type StateRecord } from '@ringfence/sdk';
+
+const MASK = ~(PTE_A | PTE_D);
+
+/** `frames`: physical addresses of the page-table frames. */
+export function hashMachine(ram: Uint8Array, frames: ReadonlySet<number>, records: Readonly<Record<string, StateRecord>>): string {
+  const hash = createHash('sha256');
+  hashRam(hash, ram, frames);
+  for (const name of Object.keys(records).sort()) {
+    const { component, version, data } = records[name];
+    digestState({ name, component, version, data }, (chunk) => hash.update(chunk));
+  }
+  return hash.digest('hex');
+}
+
+function hashRam(hash: Hash, ram: Uint8Array, frames: ReadonlySet<number>): void {
+  const masked = new Int32Array(PAGE_SIZE / 4);
+  const bytes = new Uint8Array(masked.buffer);
+  let done = 0;
+  for (const frame of [...frames].sort((a, b) => a - b)) {
+    if (frame < done || frame + PAGE_SIZE > ram.length) continue;
+    hash.update(ram.subarray(done, frame));
+    bytes.set(ram.subarray(frame, frame + PAGE_SIZE));
+    for (let i = 0; i < masked.length; i++) masked[i] &= MASK;
+    hash.update(bytes);
+    done = frame + PAGE_SIZE;
+  }
+  hash.update(ram.subarray(done));
+}

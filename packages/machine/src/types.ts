@@ -1,0 +1,138 @@
+/**
+ * The machine's public face: what a composition root passes in and gets back. Everything here is plain data or a plain
+ * interface; `createMachine` (create.ts) makes one, `runMachine` (run.ts) drives it to an end.
+ */
+import type {
+  ByteChannel,
+  Device,
+  ErrorCode,
+  MachineConfig,
+  MonitorReport,
+  PartRegistry,
+  StateRecord,
+} from '@ringfence/sdk';
+
+export interface ImageFile {
+  readonly bytes: Uint8Array;
+  /** For messages and the report. */
+  readonly name: string;
+}
+
+export interface CreateMachineOptions {
+  readonly config: MachineConfig;
+  readonly registry: PartRegistry;
+  readonly kernel: ImageFile;
+  readonly initrd?: ImageFile;
+  /** The outside ends of the byte channels by name (`serial`, `debugcon`); a missing one is a loose end. */
+  readonly channels?: Readonly<Record<string, ByteChannel>>;
+  /**
+   * Whether a channel may still bring bytes while the guest sleeps (a terminal). If not, a guest asleep in HLT with no
+   * timer running can never wake and the run ends as `halted`. Default false.
+   */
+  readonly awaitsInput?: boolean;
+}
+
+/** How a run ended. */
+export type Outcome =
+  | 'power-off'
+  | 'debug-exit'
+  | 'until-serial'
+  | 'reset'
+  | 'limit-instructions'
+  | 'limit-time'
+  | 'halted'
+  | 'triple-fault'
+  | 'interrupted'
+  | 'internal-error';
+
+/** How the guest itself (or a fault of ours) ended the run; stays once set. */
+export interface MachineEnd {
+  readonly outcome: 'power-off' | 'debug-exit' | 'until-serial' | 'reset' | 'halted' | 'triple-fault' | 'internal-error';
+  /** Exit status for the command line. */
+  readonly exitStatus: number;
+  /** One line for people: who asked for the reset, why it cannot wake, ... */
+  readonly detail?: string;
+}
+
+/**
+ * What a slice came to. `budget`: go on. `idle`: the guest sleeps until input comes (only with `awaitsInput`).
+ * `ended`: `machine.end` says how.
+ */
+export type SliceOutcome = 'budget' | 'idle' | 'ended';
+
+export interface SavedMachine {
+  readonly version: 1;
+  /** By component name: `clock`, `board`, `memory`, `processor`, `device:<name>`. */
+  readonly components: Readonly<Record<string, StateRecord>>;
+}
+
+export interface Machine {
+  readonly config: MachineConfig;
+  /** Guest instructions retired since power-on. */
+  readonly retired: number;
+  /** Virtual time in ticks: retired instructions plus ticks slept. */
+  readonly ticks: number;
+  readonly end: MachineEnd | undefined;
+  /** Bytes the guest has sent on a channel since power-on, decoded as Latin-1 on demand; the last 64 KiB are kept. */
+  channelText(name: string): string;
+  /** Runs at most `maxInstructions` guest instructions, synchronously. Throws only for faults of ours. */
+  runSlice(maxInstructions: number): SliceOutcome;
+  /** Ends the run at the instruction whose byte makes the serial output match. */
+  watchSerial(pattern: RegExp): void;
+  /** The guest's screen as text, or undefined without a display device. */
+  screen(): string | undefined;
+  /** A device by its part's name, or undefined. */
+  device(name: string): Device | undefined;
+  monitorReport(): MonitorReport | undefined;
+  /** SHA-256 over guest RAM (A and D bits of page tables masked), processor and devices. */
+  stateHash(): string;
+  /** SHA-256 over every byte the guest sent on the `serial` channel. */
+  serialSha256(): string;
+  /** Registers and stack for people. */
+  dump(): string;
+  saveState(): SavedMachine;
+  /** Throws RF_BAD_STATE for a state of another machine. */
+  loadState(saved: SavedMachine): void;
+}
+
+export interface RunLimits {
+  /** Exact. */
+  readonly maxInstructions?: number;
+  readonly timeoutSeconds?: number;
+  /** Regular expression source (flag m) over the serial output. */
+  readonly untilSerial?: string;
+}
+
+export interface RunReport {
+  readonly outcome: Outcome;
+  readonly exitStatus: number;
+  readonly detail?: string;
+  readonly retired: number;
+  /** Virtual time at the end, in seconds: instructions and sleep at `clock.hz`. */
+  readonly virtualSeconds: number;
+  readonly wallSeconds: number;
+  readonly instructionsPerSecond: number;
+  readonly serialBytes: number;
+  readonly serialSha256: string;
+  readonly stateHash: string;
+  readonly monitor?: MonitorReport;
+  readonly machine: {
+    readonly kernel: string;
+    readonly memoryBytes: number;
+    readonly core: string;
+    readonly model: string;
+    readonly assist: string;
+    readonly monitor: string;
+  };
+  /** Present when the outcome is `internal-error`. */
+  readonly error?: { readonly code: ErrorCode | 'RF_INTERNAL'; readonly message: string; readonly stack?: string };
+}
+
+export interface RunResult {
+  readonly outcome: Outcome;
+  /** 0, the guest's own status, 124 for a limit, 125 for a dead guest, 130 interrupted, 70 a fault of ours. */
+  readonly exitStatus: number;
+  readonly report: RunReport;
+  /** Registers and stack: present when the guest died or we did. */
+  readonly dump?: string;
+}

@@ -1,0 +1,128 @@
+/**
+ * Builds a monitor: its hardware (a core in slot 0 that sees all memory and no device), its emulator (the reference
+ * interpreter in slot 1 over the guest's space and the board's bus), and its parts around them.
+ * Everything comes by constructor injection; after this nothing resolves anything.
+ */
+import {
+  PhysicalSpace,
+  Tokens,
+  inject,
+  injectable,
+  type Bus,
+  type CpuModel,
+  type GuestExecutor,
+  type MachineMemory,
+  type MmuFactory,
+  type MonitorFactory,
+  type MonitorOptions,
+  type MonitorPolicy,
+  type ProcessorFactory,
+  type ProtectionStrategy,
+  type SensitiveStrategy,
+  type ShadowCacheStrategy,
+} from '@ringfence/sdk';
+import { CPL } from '@ringfence/sdk';
+import { Counters } from './counters.js';
+import { Descriptors } from './descriptors.js';
+import { GuestWalk } from './guest-walk.js';
+import { HOST_INTERRUPT_VECTOR, MONITOR_BYTES } from './layout.js';
+import { Monitor } from './monitor.js';
+import { Pager } from './pager.js';
+import { Stepper } from './stepper.js';
+import { Window } from './window.js';
+import { World } from './world.js';
+
+/** CPL 0 is the monitor: only rings 1 to 3 count as guest instructions. */
+const GUEST_RINGS = 0b1110;
+
+@injectable()
+export class MonitorAssembly implements MonitorFactory {
+  constructor(
+    @inject(Tokens.MachineMemory) private readonly memory: MachineMemory,
+    @inject(Tokens.GuestSpace) private readonly guestSpace: PhysicalSpace,
+    @inject(Tokens.GuestBus) private readonly board: Bus,
+    @inject(Tokens.MmuFactory) private readonly mmus: MmuFactory,
+    @inject(Tokens.HardwareCore) private readonly hardwareCore: ProcessorFactory,
+    @inject(Tokens.EmulatorCore) private readonly emulatorCore: ProcessorFactory,
+    @inject(Tokens.CpuModel) private readonly model: CpuModel,
+    @inject(Tokens.MonitorOptions) private readonly options: MonitorOptions,
+    @inject(Tokens.MonitorPolicy) private readonly policy: MonitorPolicy,
+    @inject(Tokens.ShadowCacheStrategy) private readonly strategy: ShadowCacheStrategy,
+    @inject(Tokens.SensitiveStrategy) private readonly sensitive: SensitiveStrategy,
+    @inject(Tokens.ProtectionStrategy) private readonly protection: ProtectionStrategy,
+  ) {}
+
+  create(): GuestExecutor {
+    const { memory, guestSpace, board, model, policy } = this;
+    const space = new PhysicalSpace(memory);
+    space.mapRam(0, memory.ramBytes + MONITOR_BYTES);
+    const features = model.features;
+    const hardware = this.hardwareCore.create({
+      memory,
+      space,
+      mmu: this.mmus.create({ memory, space, slot: 0, features }),
+      bus: hostBus(board),
+      slot: 0,
+      model,
+      assist: this.options.assist,
+    });
+    const guestMmu = this.mmus.create({ memory, space: guestSpace, slot: 1, features });
+    const emulator = this.emulatorCore.create({
+      memory,
+      space: guestSpace,
+      mmu: guestMmu,
+      bus: board,
+      slot: 1,
+      model,
+      assist: 'none',
+    });
+    emulator.reset();
+    hardware.reset();
+    hardware.setCountedRings(GUEST_RINGS);
+    const window = new Window(hardware, memory, this.protection);
+    window.boot();
+    this.sensitive.prepare(hardware);
+    const walk = new GuestWalk(emulator.state, guestSpace);
+    const pager = new Pager(window, walk, emulator.state, guestSpace, this.strategy, memory.ramBytes);
+    const descriptors = new Descriptors(window, memory, emulator.state, guestMmu, pager.traces, policy.placement);
+    const world = new World(hardware, emulator, window, pager, descriptors);
+    const counters = new Counters();
+    return new Monitor({
+      hardware,
+      emulator,
+      guestMmu,
+      guestSpace,
+      window,
+      walk,
+      pager,
+      descriptors,
+      world,
+      counters,
+      policyName: policy.name,
+      strategyName: this.strategy.name,
+      makeStepper: (monitor) =>
+        new Stepper(
+          memory,
+          window,
+          world,
+          pager,
+          descriptors,
+          policy,
+          counters,
+          () => monitor.emulate('structure'),
+          () => emulator.state[CPL] === 3,
+          (address, bytes) => monitor.guestBytesChanged(address, bytes),
+        ),
+    });
+  }
+}
+
+/** What the hardware's core sees of the board: no port, one interrupt vector, and the time. */
+function hostBus(board: Bus): Bus {
+  return {
+    ioRead: (_port, size) => (size === 4 ? -1 : size === 2 ? 0xffff : 0xff),
+    ioWrite: () => {},
+    acknowledge: () => HOST_INTERRUPT_VECTOR,
+    now: () => board.now(),
+  };
+}

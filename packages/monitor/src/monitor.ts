@@ -1,0 +1,456 @@
+/**
+ * The monitor (VMM): runs a guest deprivileged on the hardware and settles every exit.
+ *
+ * Two states. In the *guest* state the hardware is live between two guest instructions. In the *monitor* state the nub has
+ * stopped (or nothing ran yet) and the emulator's state is the guest's; everything the monitor does for the guest, it does there.
+ * `run` alternates: enter the guest, run the hardware until the nub stops it or the budget is used up, leave, settle.
+ *
+ * Settling an exit: a page fault may be a missing shadow entry (filled), a touch of a virtualized structure (the policy's),
+ * of the window (refused) or of a device (emulated). Everything else is settled by letting the emulator execute the
+ * instruction in the guest's view: it completes what a deprivileged kernel could not do, and raises in the guest exactly
+ * the fault that bare hardware would.
+ */
+import {
+  CPL,
+  CR0,
+  CR0_AM,
+  CR0_EM,
+  CR0_MP,
+  CR0_PG,
+  CR0_TS,
+  CR0_WP,
+  CR2,
+  CR4,
+  CR4_PSE,
+  CR4_DE,
+  CR4_TSD,
+  DR,
+  EFLAGS,
+  FLAG_IF,
+  FLAG_TF,
+  GDTR_BASE,
+  GDTR_LIMIT,
+  HALTED,
+  LDTR,
+  RingfenceError,
+  SEG,
+  SEG_WORDS,
+  SHADOW,
+  STEP_FAULTED,
+  STEP_SHUTDOWN,
+  STOP_BUDGET,
+  STOP_HALT,
+  STOP_REQUESTED,
+  STOP_SHUTDOWN,
+  TSC_OFFSET,
+  VEC_DB,
+  VEC_DF,
+  VEC_PF,
+  dumpProcessor,
+  pageTableFrames,
+  type GuestExecutor,
+  type MonitorReport,
+  type Mmu,
+  type PhysicalSpace,
+  type Processor,
+  type StateRecord,
+  type StepOutcome,
+  type Stop,
+} from '@ringfence/sdk';
+import type { Counters } from './counters.js';
+import { debugRegistersFor } from './debug-registers.js';
+import type { Descriptors } from './descriptors.js';
+import type { GuestWalk } from './guest-walk.js';
+import { HOST_INTERRUPT_VECTOR } from './layout.js';
+import { DEVICE, FILLED, GUEST_FAULT, type Pager } from './pager.js';
+import { exceptionReason, instructionReason } from './reasons.js';
+import type { Stepper } from './stepper.js';
+import { TRACE_DESCRIPTORS, TRACE_HIDDEN, TRACE_PAGE_TABLE } from './traces.js';
+import type { Window } from './window.js';
+import type { World } from './world.js';
+
+const DR6_BS = 0x4000;
+const DR6_HITS = 0xf;
+const DR6_QUIET = 0xffff0ff0 | 0;
+/** Guest words a change of which the hardware or the shadows must follow. */
+const WATCHED = [GDTR_BASE, GDTR_LIMIT, SEG + LDTR * SEG_WORDS, SEG + LDTR * SEG_WORDS + 1, SEG + LDTR * SEG_WORDS + 2, SEG + LDTR * SEG_WORDS + 3];
+
+/** The monitor's parts, made and wired by assemble.ts. */
+export interface MonitorParts {
+  readonly hardware: Processor;
+  readonly emulator: Processor;
+  readonly guestMmu: Mmu;
+  readonly guestSpace: PhysicalSpace;
+  readonly window: Window;
+  readonly walk: GuestWalk;
+  readonly pager: Pager;
+  readonly descriptors: Descriptors;
+  readonly world: World;
+  readonly counters: Counters;
+  readonly policyName: string;
+  readonly strategyName: string;
+  makeStepper(monitor: Monitor): Stepper;
+}
+
+export class Monitor implements GuestExecutor {
+  private readonly h: Int32Array;
+  private readonly g: Int32Array;
+  private readonly stepper: Stepper;
+  /** True in the monitor state. */
+  private inMonitor = true;
+  private stopRequested = false;
+  private pin = false;
+  /** `retired()` when the emulator last left an interrupt shadow behind; the shadow is over once the count moves on. */
+  private shadowAt = -1;
+  private outcome: StepOutcome = 0;
+  private controlChanged = 0;
+  private readonly invalidated: number[] = [];
+  private readonly seen = new Int32Array(WATCHED.length);
+  private readonly seenDebug = new Int32Array(8);
+  private readonly seenTsc = new Int32Array(2);
+
+  constructor(private readonly parts: MonitorParts) {
+    this.h = parts.hardware.state;
+    this.g = parts.emulator.state;
+    this.stepper = parts.makeStepper(this);
+    parts.guestSpace.onWatchedWrite = (address, bytes) => this.guestBytesChanged(address, bytes);
+    parts.guestMmu.observer = {
+      controlWritten: (register) => {
+        this.controlChanged |= register === 0 ? 1 : register === 3 ? 2 : 4;
+      },
+      invalidated: (linear) => this.invalidated.push(linear),
+    };
+    parts.world.revealLdt = (on) => parts.descriptors.reveal(on, parts.pager);
+  }
+
+  // ------------------------------------------------------------------------------------------ GuestExecutor
+
+  run(budget: number): Stop {
+    const { hardware: hw, emulator } = this.parts;
+    const target = hw.retired() + budget;
+    this.stopRequested = false;
+    for (;;) {
+      const left = target - hw.retired();
+      if (this.outcome === STEP_SHUTDOWN) return STOP_SHUTDOWN;
+      if (this.inMonitor) {
+        if (left <= 0) return STOP_BUDGET;
+        this.expireShadow();
+        if (this.pin || this.g[HALTED] !== 0) {
+          if (emulator.interruptDeliverable() && emulator.takeInterrupt()) this.reconcile();
+          if (this.g[HALTED] !== 0) return STOP_HALT;
+        }
+        if (this.stopRequested) return STOP_REQUESTED;
+        if (!this.enter()) continue;
+      } else {
+        if (left <= 0) return STOP_BUDGET;
+        if (this.stopRequested) return STOP_REQUESTED;
+        this.parts.descriptors.enterPrivate();
+      }
+      const stop = hw.run(this.armInterrupt(left));
+      if (stop === STOP_HALT) this.exit();
+      else if (stop === STOP_SHUTDOWN) throw internal('the hardware shut down under the monitor', this.dump());
+    }
+  }
+
+  requestStop(): void {
+    this.stopRequested = true;
+    this.parts.hardware.requestStop();
+  }
+
+  setIntr(level: boolean): void {
+    this.pin = level;
+    this.parts.emulator.setIntr(level);
+  }
+
+  interruptsEnabled(): boolean {
+    return (this.g[EFLAGS] & FLAG_IF) !== 0;
+  }
+
+  retired(): number {
+    return this.parts.hardware.retired();
+  }
+
+  guestState(): StateRecord {
+    this.settle();
+    return this.parts.emulator.saveState();
+  }
+
+  loadGuestState(record: StateRecord): void {
+    const { emulator, pager, world } = this.parts;
+    this.drain();
+    emulator.loadState(record);
+    this.inMonitor = true;
+    this.outcome = 0;
+    world.forget();
+    pager.reset();
+    this.controlChanged = 7;
+    this.reconcile();
+  }
+
+  pageTableFrames(): ReadonlySet<number> {
+    return pageTableFrames(this.parts.guestMmu.roots, this.parts.guestSpace);
+  }
+
+  settle(): void {
+    this.drain();
+    if (this.inMonitor) {
+      this.stepper.abandon();
+      return;
+    }
+    this.parts.world.peek();
+  }
+
+  dump(): string {
+    this.settle();
+    return dumpProcessor(this.parts.emulator);
+  }
+
+  monitorReport(): MonitorReport {
+    const { counters, pager, window, policyName, strategyName } = this.parts;
+    return counters.report(policyName, strategyName, pager, window.relocations);
+  }
+
+  // ------------------------------------------------------------------------------------------ in and out
+
+  /** Into the guest; or, where the hardware cannot hold the guest's state, one instruction on the emulator. */
+  private enter(): boolean {
+    const { world, pager } = this.parts;
+    pager.reap();
+    if (!world.canHold()) {
+      this.stepper.abandon();
+      this.emulate(`state-${world.refusal}`);
+      return false;
+    }
+    world.enter();
+    this.inMonitor = false;
+    return true;
+  }
+
+  /** How far to run, and the level of the hardware's INTR pin meanwhile. */
+  private armInterrupt(left: number): number {
+    const { hardware: hw, world } = this.parts;
+    const wanted = this.pin && (this.g[EFLAGS] & FLAG_IF) !== 0;
+    if (!wanted || world.stepping) {
+      hw.setIntr(false);
+      return left;
+    }
+    if (this.g[SHADOW] !== 0) {
+      // One instruction in the shadow of STI or MOV SS first.
+      hw.setIntr(false);
+      return 1;
+    }
+    hw.setIntr(true);
+    return left;
+  }
+
+  /** An interrupt shadow lasts for one instruction, wherever that was executed. */
+  private expireShadow(): void {
+    if (this.g[SHADOW] === 0) return;
+    if (this.parts.hardware.retired() > this.shadowAt) {
+      this.g[SHADOW] = 0;
+      this.parts.emulator.stateChanged();
+    }
+  }
+
+  /** Brings the hardware to rest either between two guest instructions or in the monitor state. */
+  private drain(): void {
+    if (this.inMonitor) return;
+    if (this.h[CPL] !== 0 && !this.parts.world.stepping) return;
+    this.parts.hardware.setIntr(false);
+    if (this.parts.hardware.run(1) === STOP_HALT) this.exit();
+  }
+
+  // ------------------------------------------------------------------------------------------ exits
+
+  private exit(): void {
+    const { world, counters } = this.parts;
+    world.leave();
+    this.inMonitor = true;
+    counters.exits++;
+    this.expireShadow();
+    switch (world.vector) {
+      case VEC_PF:
+        this.pageFault(this.h[CR2], world.errorCode);
+        break;
+      case VEC_DB:
+        this.debugTrap();
+        break;
+      case HOST_INTERRUPT_VECTOR:
+        this.parts.hardware.setIntr(false);
+        counters.reason('interrupt');
+        break;
+      case VEC_DF:
+        throw internal('the hardware raised a double fault under the monitor', this.dump());
+      default:
+        this.stepper.abandon();
+        this.emulate('state-segments', exceptionReason(world.vector));
+    }
+  }
+
+  private pageFault(linear: number, errorCode: number): void {
+    const { window, pager, counters, walk } = this.parts;
+    const write = (errorCode & 2) !== 0;
+    if (window.contains(linear) && !pager.guestUsesSlot(window.slot)) {
+      counters.windowFaults++;
+      this.stepper.abandon();
+      this.emulate('window', 'window');
+      return;
+    }
+    const kind = pager.fault(linear, write, this.g[CPL] === 3);
+    if (kind === FILLED) {
+      counters.reason('shadow-fill');
+    } else if (kind === GUEST_FAULT || kind === DEVICE) {
+      this.stepper.abandon();
+      this.emulate('device', kind === DEVICE ? 'device' : 'page-fault');
+    } else {
+      this.structure(linear, walk.frame, write);
+    }
+  }
+
+  private structure(linear: number, frame: number, write: boolean): void {
+    const { pager, counters, emulator } = this.parts;
+    const traces = pager.traces;
+    const inPlace = traces.has(frame, TRACE_HIDDEN);
+    // What loads a segment register from the hidden table is a system instruction: no policy steps those.
+    if (inPlace && emulator.peek()?.system === true) {
+      this.stepper.abandon();
+      this.emulate('structure', 'structure-load');
+      return;
+    }
+    if (write) pager.traceWrites++;
+    counters.reason(write ? 'structure-write' : 'structure-read');
+    this.stepper.structureAccess({
+      linear,
+      frame,
+      write,
+      kind: traces.has(frame, TRACE_PAGE_TABLE) ? 'page-table' : 'descriptor-table',
+      placement: inPlace ? 'in-place' : 'shadowed',
+    });
+  }
+
+  private debugTrap(): void {
+    const { hardware: hw, emulator, world, counters } = this.parts;
+    const dr6 = this.h[DR + 6];
+    hw.writeDr(6, DR6_QUIET);
+    let bits = dr6 & DR6_HITS;
+    const single = (dr6 & DR6_BS) !== 0;
+    if (single && world.stepping) {
+      counters.reason('single-step');
+      this.stepper.completed();
+    } else {
+      counters.reason('debug');
+    }
+    if (single && (this.g[EFLAGS] & FLAG_TF) !== 0) bits |= DR6_BS;
+    if (bits === 0 || ((bits & DR6_BS) === 0 && (this.h[DR + 7] & 0xff) === 0)) return;
+    this.g[DR + 6] |= bits;
+    this.outcome = emulator.raise(VEC_DB, -1);
+    this.reconcile();
+  }
+
+  /**
+   * Lets the emulator execute one instruction in the guest's view. `why` says what forced a user instruction to be emulated;
+   * `exception` is the exit's name when the instruction turns out to fault.
+   */
+  emulate(why: string, exception = why): void {
+    const { hardware: hw, emulator, counters } = this.parts;
+    const before = emulator.retired();
+    this.outcome = emulator.step();
+    const done = emulator.retired() - before;
+    if (done > 0) hw.addRetired(done);
+    const info = emulator.lastInstruction;
+    if (this.outcome === STEP_FAULTED || this.outcome === STEP_SHUTDOWN) {
+      counters.reason(exception);
+    } else if (info.system) {
+      counters.emulations++;
+      counters.reason(instructionReason(info.mnemonic));
+    } else {
+      if (why === 'structure') counters.emulations++;
+      counters.userEmulation(why);
+      counters.reason(why);
+    }
+    if (this.g[SHADOW] !== 0) this.shadowAt = hw.retired();
+    this.reconcile();
+  }
+
+  // ------------------------------------------------------------------------------------------ following the guest
+
+  /** Guest bytes of a traced page changed, by the emulator or in a step. */
+  guestBytesChanged(address: number, bytes: number): void {
+    const { pager, descriptors } = this.parts;
+    const traces = pager.traces;
+    if (traces.has(address, TRACE_PAGE_TABLE)) pager.tableWritten(address, bytes);
+    if (traces.has(address, TRACE_DESCRIPTORS)) descriptors.written(address, bytes);
+  }
+
+  /** The emulator did something: the hardware and the shadows follow. */
+  private reconcile(): void {
+    const { g, seen } = this;
+    const { descriptors, hardware: hw } = this.parts;
+    const control = this.controlChanged;
+    if (control !== 0) {
+      this.controlChanged = 0;
+      this.followControl(control);
+    }
+    for (let linear = this.invalidated.pop(); linear !== undefined; linear = this.invalidated.pop()) {
+      hw.invlpg(linear);
+      descriptors.revalidate();
+    }
+    let moved = false;
+    for (let i = 0; i < WATCHED.length; i++) {
+      if (seen[i] === g[WATCHED[i]]) continue;
+      seen[i] = g[WATCHED[i]];
+      moved = true;
+    }
+    if (moved) descriptors.reload();
+    this.followDebugRegisters();
+    if (g[TSC_OFFSET] !== this.seenTsc[0] || g[TSC_OFFSET + 1] !== this.seenTsc[1]) {
+      // The hardware's TSC is the guest's: same clock, same offset.
+      this.seenTsc[0] = this.h[TSC_OFFSET] = g[TSC_OFFSET];
+      this.seenTsc[1] = this.h[TSC_OFFSET + 1] = g[TSC_OFFSET + 1];
+    }
+  }
+
+  private pagingMode = -1;
+
+  private followControl(control: number): void {
+    const { g, h } = this;
+    const { pager, descriptors, hardware: hw } = this.parts;
+    const mode = (g[CR0] & (CR0_PG | CR0_WP)) ^ (g[CR4] & CR4_PSE);
+    if (mode !== this.pagingMode) {
+      this.pagingMode = mode;
+      pager.reset();
+    } else if ((control & 2) !== 0 && (g[CR0] & CR0_PG) !== 0) {
+      pager.reload();
+    } else {
+      pager.flushPending = true;
+    }
+    descriptors.revalidate();
+    const mirrored = CR0_MP | CR0_EM | CR0_TS | CR0_AM;
+    const cr0 = (h[CR0] & ~mirrored) | (g[CR0] & mirrored);
+    if (cr0 !== h[CR0]) hw.writeCr0(cr0);
+    const cr4 = g[CR4] & (CR4_DE | CR4_TSD);
+    if (cr4 !== h[CR4]) hw.writeCr4(cr4);
+  }
+
+  private followDebugRegisters(): void {
+    const { g, seenDebug } = this;
+    let moved = false;
+    for (let i = 0; i < 8; i++) {
+      if (i === 6 || seenDebug[i] === g[DR + i]) continue;
+      seenDebug[i] = g[DR + i];
+      moved = true;
+    }
+    if (!moved) return;
+    const { hardware: hw, window } = this.parts;
+    const wanted = debugRegistersFor(g, (linear) => window.contains(linear));
+    for (let i = 0; i < 4; i++) hw.writeDr(i, wanted[i]);
+    hw.writeDr(7, wanted[4]);
+  }
+}
+
+function internal(message: string, dump: string): RingfenceError {
+  return new RingfenceError('RF_MONITOR_FAULT', {
+    message: `${message}\n${dump}`,
+    fix: 'this is a defect of Ringfence: please report it with the guest',
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * The machine's configuration: what a YAML or JSON file may say, as one zod schema from which the published JSON Schema
+ * is generated. Names are resolved against the part registry later; here only shapes are checked.
+ */
+import { z } from 'zod';
+import { RingfenceError } from './errors.js';
+import { MAX_RAM_BYTES } from './memory.js';
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** Parses `16M`, `64K`, `1G` or a number of bytes. Throws RF_BAD_MEMORY_SIZE. */
+export function parseMemorySize(text: string | number): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?\s*$/i.exec(String(text));
+  const bytes = match === null ? Number.NaN : Number(match[1]) * SIZE_UNITS[match[2].toLowerCase()];
+  if (!Number.isInteger(bytes) || bytes < 1024 * 1024 || bytes > MAX_RAM_BYTES || bytes % 4096 !== 0) {
+    throw new RingfenceError('RF_BAD_MEMORY_SIZE', {
+      message: `"${text}" is not a memory size we can give a guest`,
+      value: text,
+      fix: 'choose between 1M and 3G, in steps of 4K, e.g. 64M',
+    });
+  }
+  return bytes;
+}
+
+/** `name` or `{ name, ...options }`. */
+const named = z.union([z.string().min(1), z.object({ name: z.string().min(1) }).catchall(z.unknown())]);
+export type NamedPart = z.infer<typeof named>;
+
+export const monitorConfigSchema = z
+  .strictObject({
+    policy: named.describe('Monitor policy: step-through, data-swap, full-emulation, or a plugin\'s.'),
+    shadowCache: named.default('tracked-lru').describe('Shadow-cache strategy, e.g. { name: tracked-lru, capacity: 64 }.'),
+    sensitive: named.default('assist').describe('How sensitive instructions are caught.'),
+    protection: named.default('wp-toggle').describe('How the monitor opens its own pages.'),
+  })
+  .describe('The monitor; absent or "none" for a bare run.');
+
+export const machineConfigSchema = z
+  .strictObject({
+    kernel: z.string().min(1).optional().describe('Kernel file; relative to the configuration file.'),
+    initrd: z.string().min(1).optional(),
+    append: z.string().default('').describe('Kernel command line.'),
+    loader: named.optional().describe('Loader; by default the one that recognises the file.'),
+    memory: z.union([z.string(), z.number()]).default('64M').describe('Guest RAM, e.g. 64M.'),
+    cpu: z
+      .strictObject({
+        core: z.string().min(1).default('interpreter'),
+        model: z.string().min(1).default('p6'),
+        assist: z.enum(['none', 'trap']).optional().describe('Default: trap under a monitor, none bare.'),
+      })
+      .prefault({}),
+    monitor: z.union([z.literal('none'), monitorConfigSchema]).default('none'),
+    clock: z
+      .strictObject({
+        hz: z.number().int().min(1_000_000).max(10_000_000_000).default(100_000_000).describe('Ticks (instructions) per virtual second.'),
+        epoch: z.iso.datetime().default('2000-01-01T00:00:00Z').describe('What the real-time clock says at power-on.'),
+      })
+      .prefault({}),
+    serial: z.string().default('stdio').describe('stdio, file:PATH or none.'),
+    debugcon: z.string().default('none').describe('stdio, file:PATH or none.'),
+    devices: z.record(z.string(), z.union([z.literal(false), z.record(z.string(), z.unknown())])).default({}).describe('Options of a device by its name; false leaves it out.'),
+    plugins: z.array(z.string().min(1)).default([]).describe('Modules that export a plugin.'),
+    limits: z
+      .strictObject({
+        maxInstructions: z.number().int().positive().optional(),
+        timeoutSeconds: z.number().positive().optional(),
+        untilSerial: z.string().optional().describe('Regular expression; the run ends well when the serial output matches.'),
+      })
+      .prefault({}),
+    report: z.string().optional().describe('File for the JSON report.'),
+  })
+  .describe('A Ringfence machine.');
+
+export type MachineConfig = z.infer<typeof machineConfigSchema>;
+export type MachineConfigInput = z.input<typeof machineConfigSchema>;
+export type MonitorConfig = z.infer<typeof monitorConfigSchema>;
+
+/** Validates a configuration; throws RF_BAD_CONFIG naming each wrong field. */
+export function parseMachineConfig(input: unknown): MachineConfig {
+  const result = machineConfigSchema.safeParse(input);
+  if (result.success) return result.data;
+  throw new RingfenceError('RF_BAD_CONFIG', {
+    message: `the configuration is not valid: ${result.error.issues.map((i) => `${i.path.join('.') || '(top)'}: ${i.message}`).join('; ')}`,
+    value: input,
+    fix: 'see docs/config.schema.json for what each field may be',
+  });
+}
+
+/** The published JSON Schema of the configuration. */
+export function machineConfigJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(machineConfigSchema, { io: 'input' }) as Record<string, unknown>;
+}
+
+/** Splits a named part into its name and options. */
+export function splitNamed(part: NamedPart): { name: string; options: Record<string, unknown> } {
+  if (typeof part === 'string') return { name: part, options: {} };
+  const { name, ...options } = part;
+  return { name, options };
+}

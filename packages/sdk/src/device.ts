@@ -1,0 +1,107 @@
+/**
+ * What a device is and what it may be given. A device is one chip: a class whose constructor takes capabilities by
+ * token (`@inject(Clock)`, `@inject(IrqLines)`, ...), receives register offsets and knows no machine. What ports and
+ * IRQs it stands at is data in its part (see plugin.ts), so that a board can put it elsewhere.
+ */
+import type { Stateful } from './state.js';
+
+export interface Device extends Stateful {
+  /** Power-on or RESET# state. */
+  reset(): void;
+}
+
+/** Port registers. `range` is the name of the port range in the part's resources, `offset` counts from its base. */
+export interface PortDevice {
+  /** Size is 1, 2 or 4; the bus splits wider accesses for ranges that declare a smaller `width`. */
+  portRead(range: string, offset: number, size: number): number;
+  portWrite(range: string, offset: number, size: number, value: number): void;
+}
+
+/** An interrupt request line, level style: high is asserted. */
+export interface IrqLine {
+  set(level: boolean): void;
+}
+
+/** The device's interrupt lines by the names its part declares ("out" for a chip with one). */
+export interface IrqLines {
+  line(name: string): IrqLine;
+}
+
+/** A byte stream to and from the outside world. */
+export interface ByteChannel {
+  send(byte: number): void;
+  /** Takes the next received byte, or -1 when there is none. */
+  receive(): number;
+  /** Called whenever bytes have become available to `receive`. One listener; the last one set wins. */
+  onReceive(listener: () => void): void;
+}
+
+/** What a chip may ask of the board as a whole. */
+export interface SystemControl {
+  /** RESET# is pulsed: keyboard controller, port 92h, PCI reset register. */
+  reset(reason: string): void;
+  powerOff(): void;
+  /** The guest ends its run with a status of its own (isa-debug-exit): exit status `(value << 1) | 1`. */
+  debugExit(value: number): void;
+  setA20(open: boolean): void;
+  a20(): boolean;
+}
+
+/** An interrupt controller as the board sees it; a part that provides it declares `provides: ['interrupt-controller']`. */
+export interface InterruptController {
+  setIrq(irq: number, level: boolean): void;
+  /** INTA cycle. */
+  acknowledge(): number;
+}
+
+/** The controller's output to the processor's INTR pin. */
+export interface IntrPin {
+  set(level: boolean): void;
+}
+
+/** A device with a screen; `provides: ['screen']`. */
+export interface Screen {
+  /** The visible text, one line per row, trailing blanks removed; empty in a graphics mode. */
+  text(): string;
+}
+
+/** One function on the PCI bus: configuration space only, 256 bytes. */
+export interface PciFunction {
+  readonly name: string;
+  configRead(register: number, size: number): number;
+  configWrite(register: number, size: number, value: number): void;
+}
+
+/** The PCI bus a host bridge offers; `provides: ['pci-bus']`. */
+export interface PciBus {
+  attach(device: number, fn: number, pci: PciFunction): void;
+}
+
+/** Facts of the board that a chip may have to tell the guest (CMOS memory size, say). */
+export interface BoardInfo {
+  readonly ramBytes: number;
+  /** Virtual power-on time, in seconds since 1970-01-01T00:00:00Z. */
+  readonly epochSeconds: number;
+}
+
+export type DeviceFacet = 'interrupt-controller' | 'screen' | 'pci-bus';
+
+export interface PortRange {
+  readonly base: number;
+  readonly count: number;
+  /** Widest access the chip takes at once, in bytes; wider ones are split, low byte first. Default 1. */
+  readonly width?: 1 | 2 | 4;
+}
+
+export interface MmioRangeSpec {
+  readonly base: number;
+  readonly bytes: number;
+}
+
+/** Where the chip stands on a PC unless the board says otherwise. */
+export interface DeviceResources {
+  readonly ports?: Readonly<Record<string, PortRange>>;
+  /** The device then also implements `MmioHandler`; one range a device. */
+  readonly mmio?: MmioRangeSpec;
+  readonly irqs?: Readonly<Record<string, number>>;
+}

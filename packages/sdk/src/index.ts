@@ -1,0 +1,28 @@
+/**
+ * The public surface of the SDK: every contract between the parts of Ringfence, and the few plain-data structures that
+ * hot paths share (memory, physical space, layout). Plugins import this and nothing else of ours.
+ */
+import 'reflect-metadata';
+
+export { inject, injectable, type DependencyContainer } from 'tsyringe';
+export { z } from 'zod';
+export * from './bus.js';
+export * from './clock.js';
+export * from './config.js';
+export * from './container.js';
+export * from './device.js';
+export * from './dump.js';
+export * from './errors.js';
+export * from './executor.js';
+export * from './flat-start.js';
+export * from './layout.js';
+export * from './loader.js';
+export * from './memory.js';
+export * from './mmu.js';
+export * from './monitor.js';
+export * from './page-table-frames.js';
+export * from './physical-space.js';
+export * from './plugin.js';
+export * from './processor.js';
+export * from './state.js';
+export * from './tokens.js';

@@ -1,0 +1,144 @@
+/**
+ * A physical address space as one core sees it: which 4 KiB pages are RAM, ROM, device registers or nothing at all.
+ * The hardware's processor has one; the guest's view (the monitor's emulator, or the same object on a bare machine) has
+ * another over the same memory, in which the monitor's frames do not exist and traced frames are watched.
+ * Unclaimed addresses read all ones and swallow writes, as on a PC. It does not translate linear addresses.
+ */
+import { PHYS_BASE } from './layout.js';
+import { MachineMemory, PAGE_SIZE } from './memory.js';
+
+export const PAGE_NONE = 0;
+export const PAGE_RAM = 1;
+export const PAGE_ROM = 2;
+export const PAGE_MMIO = 4;
+/** Added to PAGE_RAM: every write through this space is reported to `onWatchedWrite` after it happened. */
+export const PAGE_WATCH = 8;
+
+/** A device's registers or memory in physical space. Offsets are from the start of its range; size is 1, 2 or 4 bytes. */
+export interface MmioHandler {
+  mmioRead(offset: number, size: number): number;
+  mmioWrite(offset: number, size: number, value: number): void;
+}
+
+interface MmioRange {
+  readonly base: number;
+  readonly bytes: number;
+  readonly handler: MmioHandler;
+}
+
+export class PhysicalSpace {
+  /** PAGE_* of each of the 2^20 pages below 4 GiB. A page may take a fast TLB tag only when this is exactly PAGE_RAM. */
+  readonly kind = new Uint8Array(1 << 20);
+  /** ANDed into every translated physical address: -1, or ~(1 << 20) while the A20 gate is closed. */
+  a20Mask = -1;
+  /** Called after a write to a PAGE_WATCH page through this space. */
+  onWatchedWrite: (address: number, bytes: number) => void = () => {};
+  private readonly ranges: MmioRange[] = [];
+  private readonly kindListeners: (() => void)[] = [];
+
+  constructor(readonly memory: MachineMemory) {}
+
+  /** Registers a callback for changes of page kinds or the A20 gate: cached translations must be dropped. */
+  onChange(listener: () => void): void {
+    this.kindListeners.push(listener);
+  }
+
+  mapRam(base: number, bytes: number): void {
+    this.setKind(base, bytes, PAGE_RAM);
+  }
+
+  /** ROM reads from the same frames as RAM and ignores writes. */
+  mapRom(base: number, bytes: number): void {
+    this.setKind(base, bytes, PAGE_ROM);
+  }
+
+  mapNothing(base: number, bytes: number): void {
+    this.setKind(base, bytes, PAGE_NONE);
+  }
+
+  mapMmio(base: number, bytes: number, handler: MmioHandler): void {
+    this.setKind(base, bytes, PAGE_MMIO);
+    this.ranges.push({ base, bytes, handler });
+  }
+
+  /** Turns reporting of writes to the page at `base` on or off; the page must be RAM. */
+  setWatch(base: number, on: boolean): void {
+    const page = base >>> 12;
+    const next = on ? this.kind[page] | PAGE_WATCH : this.kind[page] & ~PAGE_WATCH;
+    if (this.kind[page] === next) return;
+    this.kind[page] = next;
+    this.changed();
+  }
+
+  setA20(open: boolean): void {
+    const mask = open ? -1 : ~(1 << 20);
+    if (mask === this.a20Mask) return;
+    this.a20Mask = mask;
+    this.changed();
+  }
+
+  isRam(address: number): boolean {
+    return (this.kind[address >>> 12] & PAGE_RAM) !== 0;
+  }
+
+  /** Reads 1, 2 or 4 bytes that lie in one page. The result is a signed 32-bit value, or 0..0xFFFF for less. */
+  read(address: number, size: number): number {
+    const kind = this.kind[address >>> 12];
+    if ((kind & (PAGE_RAM | PAGE_ROM)) !== 0) {
+      const at = PHYS_BASE + (address >>> 0);
+      const view = this.memory.view;
+      return size === 4 ? view.getInt32(at, true) : size === 2 ? view.getUint16(at, true) : view.getUint8(at);
+    }
+    if (kind === PAGE_MMIO) {
+      const range = this.rangeOf(address >>> 0);
+      if (range !== undefined) {
+        const value = range.handler.mmioRead((address >>> 0) - range.base, size);
+        return size === 4 ? value | 0 : size === 2 ? value & 0xffff : value & 0xff;
+      }
+    }
+    return size === 4 ? -1 : size === 2 ? 0xffff : 0xff;
+  }
+
+  /** Writes 1, 2 or 4 bytes that lie in one page. */
+  write(address: number, size: number, value: number): void {
+    const page = address >>> 12;
+    const kind = this.kind[page];
+    if ((kind & PAGE_RAM) !== 0) {
+      const at = PHYS_BASE + (address >>> 0);
+      const view = this.memory.view;
+      if (size === 4) view.setInt32(at, value, true);
+      else if (size === 2) view.setInt16(at, value, true);
+      else view.setInt8(at, value);
+      if (this.memory.codePages[page] !== 0) this.memory.codeWritten(address >>> 0, size);
+      if ((kind & PAGE_WATCH) !== 0) this.onWatchedWrite(address >>> 0, size);
+    } else if (kind === PAGE_MMIO) {
+      const range = this.rangeOf(address >>> 0);
+      range?.handler.mmioWrite((address >>> 0) - range.base, size, value);
+    }
+  }
+
+  /** Copies bytes out; unclaimed addresses read 0xFF. For debuggers and reports, never on a guest's path. */
+  readBytes(address: number, bytes: number): Uint8Array {
+    const out = new Uint8Array(bytes);
+    for (let i = 0; i < bytes; i++) out[i] = this.isRam(address + i) ? this.read(address + i, 1) : 0xff;
+    return out;
+  }
+
+  private rangeOf(address: number): MmioRange | undefined {
+    for (let i = this.ranges.length - 1; i >= 0; i--) {
+      const range = this.ranges[i];
+      if (address >= range.base && address < range.base + range.bytes) return range;
+    }
+    return undefined;
+  }
+
+  private setKind(base: number, bytes: number, kind: number): void {
+    const first = Math.floor(base / PAGE_SIZE);
+    this.kind.fill(kind, first, Math.ceil((base + bytes) / PAGE_SIZE));
+    this.changed();
+  }
+
+  private changed(): void {
+    for (const listener of this.kindListeners) listener();
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Dependency-injection tokens: one per contract, with the contract's own name (`@inject(Tokens.Clock)`). Wiring happens
+ * once, at start-up, in a child container per machine and per device; nothing on a hot path resolves anything.
+ */
+import type { InjectionToken } from 'tsyringe';
+import type { Bus } from './bus.js';
+import type { Clock } from './clock.js';
+import type { BoardInfo, ByteChannel, IntrPin, IrqLines, PciBus, SystemControl } from './device.js';
+import type { MachineMemory } from './memory.js';
+import type { MmuFactory } from './mmu.js';
+import type { MonitorOptions, ProtectionStrategy, SensitiveStrategy, ShadowCacheStrategy, MonitorPolicy } from './monitor.js';
+import type { PhysicalSpace } from './physical-space.js';
+import type { CpuModel, ProcessorFactory } from './processor.js';
+
+function token<T>(name: string): InjectionToken<T> {
+  return Symbol.for(`ringfence.${name}`);
+}
+
+export const Tokens = {
+  /** The part's own options from the configuration, validated by the part's schema. */
+  Options: token<Readonly<Record<string, unknown>>>('Options'),
+  // capabilities of a device
+  Clock: token<Clock>('Clock'),
+  IrqLines: token<IrqLines>('IrqLines'),
+  ByteChannel: token<ByteChannel>('ByteChannel'),
+  SystemControl: token<SystemControl>('SystemControl'),
+  IntrPin: token<IntrPin>('IntrPin'),
+  PciBus: token<PciBus>('PciBus'),
+  BoardInfo: token<BoardInfo>('BoardInfo'),
+  // the machine
+  MachineMemory: token<MachineMemory>('MachineMemory'),
+  /** The guest's physical space. */
+  GuestSpace: token<PhysicalSpace>('GuestSpace'),
+  /** The board: ports, interrupt acknowledge, clock. */
+  GuestBus: token<Bus>('GuestBus'),
+  MmuFactory: token<MmuFactory>('MmuFactory'),
+  /** The configured core: the hardware. */
+  HardwareCore: token<ProcessorFactory>('HardwareCore'),
+  /** The reference interpreter: the monitor's emulator is made from it. */
+  EmulatorCore: token<ProcessorFactory>('EmulatorCore'),
+  CpuModel: token<CpuModel>('CpuModel'),
+  // the monitor
+  MonitorOptions: token<MonitorOptions>('MonitorOptions'),
+  MonitorPolicy: token<MonitorPolicy>('MonitorPolicy'),
+  ShadowCacheStrategy: token<ShadowCacheStrategy>('ShadowCacheStrategy'),
+  SensitiveStrategy: token<SensitiveStrategy>('SensitiveStrategy'),
+  ProtectionStrategy: token<ProtectionStrategy>('ProtectionStrategy'),
+} as const;

@@ -1,0 +1,36 @@
+/** Every capability a device may ask for, as fakes, in one bag: `new Uart16550(kit.irqs, kit.channel)`. */
+import { type BoardInfo } from '@ringfence/sdk';
+import { FakeClock } from './fake-clock.js';
+import { FakeByteChannel, FakeIrqLine, FakeIrqLines, FakePciBus, FakeSystemControl } from './fake-lines.js';
+
+export interface DeviceKit {
+  readonly clock: FakeClock;
+  readonly irqs: FakeIrqLines;
+  readonly channel: FakeByteChannel;
+  readonly system: FakeSystemControl;
+  readonly intr: FakeIrqLine;
+  readonly pci: FakePciBus;
+  readonly board: BoardInfo;
+}
+
+export interface DeviceKitInit {
+  /** Ticks per virtual second. */
+  readonly hz?: number;
+  readonly ramBytes?: number;
+  readonly epochSeconds?: number;
+}
+
+/** 2000-01-01T00:00:00Z, the epoch a configuration has by default. */
+export const TEST_EPOCH_SECONDS = 946_684_800;
+
+export function makeDeviceKit(init: DeviceKitInit = {}): DeviceKit {
+  return {
+    clock: new FakeClock(init.hz),
+    irqs: new FakeIrqLines(),
+    channel: new FakeByteChannel(),
+    system: new FakeSystemControl(),
+    intr: new FakeIrqLine('intr'),
+    pci: new FakePciBus(),
+    board: { ramBytes: init.ramBytes ?? 64 * 1024 * 1024, epochSeconds: init.epochSeconds ?? TEST_EPOCH_SECONDS },
+  };
+}

@@ -1,0 +1,13 @@
+/**
+ * Fakes and contract suites for Ringfence parts: what a spec needs to run one part alone, and one suite per interface
+ * that every implementation passes, third parties' too. Uses the sdk and vitest, nothing else.
+ */
+export * from './device-contract.js';
+export * from './device-kit.js';
+export * from './fake-bus.js';
+export * from './fake-clock.js';
+export * from './fake-lines.js';
+export * from './flat-mmu.js';
+export * from './golden.js';
+export * from './memory.js';
+export * from './mmu-contract.js';
