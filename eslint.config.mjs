@@ -21,7 +21,10 @@ const nxPlugin = {
   rules: { 'enforce-module-boundaries': explained(nx.rules['enforce-module-boundaries']) },
 };
 
-/** Which layers a layer may import. `testkit` is for specs and for `testing/` helpers only. */
+/** What Node offers without an import; TypeScript knows it for itself. */
+const nodeGlobals = Object.fromEntries(Object.getOwnPropertyNames(globalThis).map((name) => [name, 'readonly']));
+
+/** Which layers a layer may import. `testkit` is for specs and their helpers (`testing/`, `test/`) only. */
 function layers({ spec }) {
   const allowed = {
     sdk: [],
@@ -75,21 +78,15 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       // Registers and flags are compared across enum-like constants on purpose.
       '@typescript-eslint/no-unsafe-enum-comparison': 'off',
+      // A first value keeps a variable's type steady where hot loops assign it later.
+      'no-useless-assignment': 'off',
       'no-fallthrough': ['error', { allowEmptyCase: true }],
       'no-constant-condition': ['error', { checkLoops: false }],
     },
   },
   {
     files: ['**/*.{js,mjs}'],
-    languageOptions: {
-      globals: {
-        console: 'readonly',
-        process: 'readonly',
-        URL: 'readonly',
-        Buffer: 'readonly',
-        setTimeout: 'readonly',
-      },
-    },
+    languageOptions: { globals: nodeGlobals },
   },
   {
     files: ['**/*.ts'],
@@ -97,7 +94,7 @@ export default tseslint.config(
     rules: { '@nx/enforce-module-boundaries': boundaries({ spec: false }) },
   },
   {
-    files: ['**/*.spec.ts', '**/testing/**/*.ts'],
+    files: ['**/*.spec.ts', '**/testing/**/*.ts', '**/test/**/*.ts'],
     rules: {
       '@nx/enforce-module-boundaries': boundaries({ spec: true }),
       '@typescript-eslint/unbound-method': 'off',

@@ -34,7 +34,8 @@ export async function run(kernel, { policy = 'none', core = 'interpreter' } = {}
   const config = parseMachineConfig({ memory: '8M', serial: 'none', cpu: { core }, monitor });
   const machine = createMachine({ config, registry: createRegistry([]), kernel });
   const { report, outcome } = await runMachine(machine, { timeoutSeconds: 300 });
-  if (outcome !== 'debug-exit') throw new Error(`the guest ended with ${outcome} ${report.detail ?? ''} ${report.error?.stack ?? ''}`);
+  if (outcome !== 'debug-exit')
+    throw new Error(`the guest ended with ${outcome} ${report.detail ?? ''} ${report.error?.stack ?? ''}`);
   return report;
 }
 

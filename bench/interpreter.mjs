@@ -18,6 +18,7 @@ function kernel(rounds) {
   return image(
     loop({
       setup: [0xbe, ...le32(DATA), 0xb9, ...le32(rounds), 0x31, 0xdb, 0x31, 0xd2], // esi, ecx, ebx = 0, edx = 0
+      // prettier-ignore
       body: [
         ...[0x8b, 0x04, 0x9e], //                   mov eax, [esi + ebx*4]
         ...[0x01, 0xc8], //                         add eax, ecx
@@ -90,7 +91,8 @@ const best = async (times, measure) => {
 };
 
 const rate = (rounds, seconds) => (rounds * INSTRUCTIONS_PER_ROUND) / seconds / 1e6;
-const line = (what, value, note = '') => console.log(`${what.padEnd(34)} ${value.toFixed(1).padStart(10)} M instr/s  ${note}`);
+const line = (what, value, note = '') =>
+  console.log(`${what.padEnd(34)} ${value.toFixed(1).padStart(10)} M instr/s  ${note}`);
 
 const guestRounds = Number(process.argv[2] ?? 20_000_000);
 const guest = rate(guestRounds, await best(3, async () => (await run(kernel(guestRounds))).wallSeconds));

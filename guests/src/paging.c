@@ -6,15 +6,7 @@
 // It does not look at what a translation that was changed without INVLPG gives, beyond "the old or the new": see
 // sees_either(). Nothing that may legally differ reaches memory.
 
-#include "guest.h"
-
-#define P 1u
-#define RW 2u
-#define US 4u
-#define ACCESSED 0x20u
-#define DIRTY 0x40u
-#define PS 0x80u
-#define GLOBAL 0x100u
+#include "paging.h"
 
 // Linear windows: one page directory entry each, below 1 GB.
 #define WINDOW_A 0x10000000u
@@ -23,8 +15,6 @@
 #define WINDOW_D 0x10c00000u
 #define WINDOW_LARGE 0x11000000u
 #define RECURSIVE 0xc0000000u
-#define DIRECTORY_INDEX(linear) ((linear) >> 22)
-#define TABLE_INDEX(linear) ((linear) >> 12 & 1023)
 
 static u32 directory[1024] PAGE_ALIGNED, second_directory[1024] PAGE_ALIGNED;
 static u32 low_tables[4][1024] PAGE_ALIGNED;
@@ -41,8 +31,6 @@ static u32 source[4];
 #define FRAMES 16u
 #define FRAME(i) (0x00900000u + (i) * PAGE)
 #define SIGNATURE(i) (0xc0de0000u + (i))
-
-static void reload_cr3(void) { set_cr3(get_cr3()); }
 
 /** 1 when the word at the address is one of the two; leaves the same registers and flags behind in either case. */
 static NOINLINE u32 sees_either(u32 address, u32 one, u32 other) {
@@ -206,14 +194,12 @@ static void active_entries(void) {
     change(entry, gone, 0);
     // What works by differences has kept A and D.
     CHECK_EQ(*entry & ~(ACCESSED | DIRTY), 0);
-    *(volatile u32 *)entry = 0;
+    set(entry, 0);
   }
   note("\n");
 }
 
 // --- instructions that touch two tables, or tables and data ----------------------------------------------
-
-static void set(u32 *entry, u32 value) { *(volatile u32 *)entry = value; }
 
 // The frames lie in one aligned 64 KB: what tells them apart is in byte 1 of an entry, and P and R/W in byte 0.
 static void straddling(void) {
@@ -835,11 +821,7 @@ static void sign_frames(void) {
 
 int main(void) {
   sign_frames();
-  for (u32 i = 0; i < 4096; i++) {
-    u32 address = i * PAGE, by_user = address >= (u32)user_start && address < (u32)user_end;
-    low_tables[i >> 10][i & 1023] = address | P | RW | (by_user ? US : 0);
-  }
-  for (u32 i = 0; i < 4; i++) directory[i] = (u32)low_tables[i] | P | RW | US;
+  map_identity(directory, low_tables);
   directory[DIRECTORY_INDEX(WINDOW_A)] = (u32)t.a | P | RW | US;
   directory[DIRECTORY_INDEX(WINDOW_B)] = (u32)t.b | P | RW | US;
   directory[DIRECTORY_INDEX(WINDOW_C)] = (u32)table_c | P | RW | US;

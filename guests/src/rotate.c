@@ -4,11 +4,7 @@
 //
 // Command line: n=12 rounds=50 (n at most 24). Prints a checksum that depends on these alone.
 
-#include "guest.h"
-
-#define P 1u
-#define RW 2u
-#define PS 0x80u
+#include "paging.h"
 
 #define MAX_SPACES 24u
 #define TABLES 2u   // page tables of a space
@@ -190,7 +186,7 @@ int main(void) {
         struct space *victim = &spaces[(i + 1 + random(n - 1)) % n];
         edit(victim);
       }
-      if (random(8) == 0) {
+      if (random(16) == 0) {
         struct space *victim = &spaces[(i + 1 + random(n - 1)) % n];
         destroy(victim);
         create(victim);

@@ -6,7 +6,15 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { relative, resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { nearestName, type PartKind, type PartRegistry, RingfenceError, SDK_VERSION, splitNamed, unknownName } from '@ringfence/sdk';
+import {
+  nearestName,
+  type PartKind,
+  type PartRegistry,
+  RingfenceError,
+  SDK_VERSION,
+  splitNamed,
+  unknownName,
+} from '@ringfence/sdk';
 import { registryOf } from './execute.js';
 import type { HarnessIo } from './io.js';
 import { parseMatrix, spread, type Variant } from './matrix.js';
@@ -51,7 +59,10 @@ export async function main(argv: readonly string[], io: HarnessIo): Promise<numb
   }
 }
 
-function createProgram(io: HarnessIo, action: (suite: string, flags: RunFlags) => Promise<void>): { program: Command; run: Command } {
+function createProgram(
+  io: HarnessIo,
+  action: (suite: string, flags: RunFlags) => Promise<void>,
+): { program: Command; run: Command } {
   const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
   const prepare = (command: Command): Command =>
     command
@@ -65,7 +76,7 @@ function createProgram(io: HarnessIo, action: (suite: string, flags: RunFlags) =
   const run = prepare(program.command('run'))
     .description('run a suite')
     .argument('<suite>', 'suite file (YAML)')
-    .option('--matrix <axes>', 'replace axes of the suite\'s matrix: policy=a+b,shadow=c+d')
+    .option('--matrix <axes>', "replace axes of the suite's matrix: policy=a+b,shadow=c+d")
     .option('--report-dir <folder>', 'where results.json and junit.xml go', 'reports/harness')
     .option('--guest <name>', 'only this guest (repeatable)', collect)
     .option('--jobs <n>', 'runs at a time (default: processors)')
@@ -86,7 +97,10 @@ async function runCommand(suiteFile: string, flags: RunFlags, io: HarnessIo): Pr
   probeReportFolder(folder);
 
   const progress: Progress = io.terminal
-    ? liveProgress(guests.map(({ name }) => name), variants.length)
+    ? liveProgress(
+        guests.map(({ name }) => name),
+        variants.length,
+      )
     : plainProgress((line) => io.stdout(`${line}\n`));
   const abort = new AbortController();
   const stopListening = io.onInterrupt(() => abort.abort());
@@ -110,7 +124,10 @@ function closing(results: SuiteResults, folder: string, verbose: boolean, cwd: s
   const failures = results.guests.flatMap(({ guest, runs }) =>
     runs
       .filter((run) => run.verdict === 'failed')
-      .map((run) => `FAILED ${guest} ${run.variant}\n${run.faults.map((fault) => `  ${fault}\n`).join('')}  to repeat: ${run.command}\n`),
+      .map(
+        (run) =>
+          `FAILED ${guest} ${run.variant}\n${run.faults.map((fault) => `  ${fault}\n`).join('')}  to repeat: ${run.command}\n`,
+      ),
   );
   const where = relative(cwd, folder) || '.';
   const left = results.notRun > 0 ? `, ${results.notRun} not run` : '';
@@ -145,7 +162,8 @@ function missingFile(file: string): RingfenceError {
 
 function checkNames(variants: readonly Variant[], registry: PartRegistry): void {
   for (const { core, monitor } of variants) {
-    const check = (kind: PartKind, part: Parameters<typeof splitNamed>[0]): unknown => registry.get(kind, splitNamed(part).name);
+    const check = (kind: PartKind, part: Parameters<typeof splitNamed>[0]): unknown =>
+      registry.get(kind, splitNamed(part).name);
     check('core', core);
     if (monitor === undefined) continue;
     check('policy', monitor.policy);
@@ -167,12 +185,17 @@ function parseJobs(text: string | undefined): number {
 }
 
 function usageError(error: CommanderError, run: Command): RingfenceError {
-  const what = error.code === 'commander.help' ? 'no command was given' : error.message.split('\n')[0].replace(/^error: /, '');
+  const what =
+    error.code === 'commander.help' ? 'no command was given' : error.message.split('\n')[0].replace(/^error: /, '');
   const given = /unknown (?:option|command) '([^'=]+)/.exec(what)?.[1];
   const known = ['run', '--help', '--version', ...run.options.map((option) => option.long ?? '')];
   const nearest = given === undefined ? undefined : nearestName(given, known);
   const hint = nearest === undefined ? '' : `did you mean ${nearest}? `;
-  return new RingfenceError('RF_BAD_USAGE', { message: what, value: given, fix: `${hint}see ringfence-harness run --help` });
+  return new RingfenceError('RF_BAD_USAGE', {
+    message: what,
+    value: given,
+    fix: `${hint}see ringfence-harness run --help`,
+  });
 }
 
 function fail(error: unknown, io: HarnessIo): number {

@@ -31,7 +31,8 @@ export function junitXml(results: SuiteResults): string {
 }
 
 function totals({ runs }: GuestRecord): Record<string, string> {
-  const number = (verdict: RunRecord['verdict']): string => String(runs.filter((run) => run.verdict === verdict).length);
+  const number = (verdict: RunRecord['verdict']): string =>
+    String(runs.filter((run) => run.verdict === verdict).length);
   const time = runs.reduce((sum, run) => sum + (run.report?.wallSeconds ?? 0), 0);
   return { tests: String(runs.length), failures: number('failed'), skipped: number('not run'), time: time.toFixed(3) };
 }
@@ -45,9 +46,7 @@ function details(run: RunRecord): string {
 
 /** XML 1.0 has no escape for control characters, lone surrogates and U+FFFE, U+FFFF. */
 export function printable(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, (character) => {
-      return `\\x${character.codePointAt(0)!.toString(16).padStart(2, '0')}`;
-    });
+  return text.toWellFormed().replace(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, (character) => {
+    return `\\x${character.codePointAt(0)!.toString(16).padStart(2, '0')}`;
+  });
 }

@@ -22,7 +22,9 @@ describe('parseMatrix', () => {
   });
 
   it('names the nearest axis', () => {
-    expect(() => parseMatrix('polcy=a')).toThrow(expect.objectContaining({ fix: expect.stringContaining('mean policy') as string }));
+    expect(() => parseMatrix('polcy=a')).toThrow(
+      expect.objectContaining({ fix: expect.stringContaining('mean policy') as string }),
+    );
   });
 });
 

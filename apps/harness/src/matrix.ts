@@ -35,7 +35,10 @@ export function parseMatrix(text: string): Matrix {
   for (const piece of text.split(',')) {
     const at = piece.indexOf('=');
     const axis = piece.slice(0, Math.max(0, at)).trim();
-    const values = piece.slice(at + 1).split('+').map((value) => value.trim());
+    const values = piece
+      .slice(at + 1)
+      .split('+')
+      .map((value) => value.trim());
     if (!AXES.includes(axis as Axis) || values.includes('') || Object.hasOwn(matrix, axis)) {
       const nearest = nearestName(axis, AXES);
       throw new RingfenceError('RF_BAD_USAGE', {
@@ -55,7 +58,10 @@ function parseValue(text: string): NamedPart {
   if (pairs.length === 0) return name;
   const options = pairs.map((pair) => {
     const [key, value = 'true'] = pair.split('=');
-    return [key, value === 'true' ? true : value === 'false' ? false : Number.isNaN(Number(value)) ? value : Number(value)];
+    return [
+      key,
+      value === 'true' ? true : value === 'false' ? false : Number.isNaN(Number(value)) ? value : Number(value),
+    ];
   });
   return { name, ...Object.fromEntries(options) } as NamedPart;
 }

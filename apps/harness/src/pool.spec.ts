@@ -41,7 +41,13 @@ describe('createPool', () => {
     const names = ['crash', 'good', 'throw', 'hang', 'good'];
     const results = await Promise.all(names.map((name) => pool.run(job(name))));
     await pool.close();
-    expect(results.map((result) => result.outcome)).toEqual(['crashed', 'power-off', 'crashed', 'crashed', 'power-off']);
+    expect(results.map((result) => result.outcome)).toEqual([
+      'crashed',
+      'power-off',
+      'crashed',
+      'crashed',
+      'power-off',
+    ]);
     expect(results[0].error).toContain('SIGABRT');
     expect(results[2].error).toContain('no such luck');
     expect(results[3].error).toContain('hung');

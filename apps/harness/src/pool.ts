@@ -48,9 +48,19 @@ export function createPool(options: PoolOptions): JobRunner {
   const spawn = (): Worker | undefined => {
     if (workers.size >= options.size) return undefined;
     const child = fork(options.module, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' });
-    const worker: Worker = { child, current: undefined, timer: undefined, jobs: 0, killedFor: undefined, lastWords: '' };
+    const worker: Worker = {
+      child,
+      current: undefined,
+      timer: undefined,
+      jobs: 0,
+      killedFor: undefined,
+      lastWords: '',
+    };
     workers.add(worker);
-    child.stderr?.on('data', (chunk: Buffer) => (worker.lastWords = (worker.lastWords + chunk.toString()).slice(-2000)));
+    child.stderr?.on(
+      'data',
+      (chunk: Buffer) => (worker.lastWords = (worker.lastWords + chunk.toString()).slice(-2000)),
+    );
     child.on('message', (result: JobResult) => finish(worker, result));
     child.on('error', (error) => lost(worker, error.message));
     child.on('exit', (code, signal) => lost(worker, signal === null ? `exit status ${code}` : `signal ${signal}`));

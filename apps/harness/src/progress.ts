@@ -44,10 +44,16 @@ export function liveProgress(guests: readonly string[], runsPerGuest: number): P
         const record = await row.finished;
         task.title = guestLine(record);
         const faults = record.runs.filter((run) => run.verdict === 'failed');
-        if (faults.length > 0) throw new Error(faults.map((run) => `${run.variant}: ${run.faults.join('; ')}`).join('\n'));
+        if (faults.length > 0)
+          throw new Error(faults.map((run) => `${run.variant}: ${run.faults.join('; ')}`).join('\n'));
       },
     })),
-    { concurrent: true, exitOnError: false, registerSignalListeners: false, rendererOptions: { collapseErrors: false } },
+    {
+      concurrent: true,
+      exitOnError: false,
+      registerSignalListeners: false,
+      rendererOptions: { collapseErrors: false },
+    },
   );
   const ended = list.run().catch(() => {});
   return {

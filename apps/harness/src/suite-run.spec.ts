@@ -10,7 +10,10 @@ import { fakeGuest, fakeMonitor, fakeResult, fakeRunner } from './testing/fakes.
 const variants = spread({ policy: ['p', 'q'], shadow: ['s', 't'], protection: ['w'] });
 const policyOf = (job: Job): string => job.variant.split('/')[0];
 
-function run(answer: (job: Job) => JobResult, options: { bail?: boolean; abort?: AbortController } = {}): Promise<SuiteResults> {
+function run(
+  answer: (job: Job) => JobResult,
+  options: { bail?: boolean; abort?: AbortController } = {},
+): Promise<SuiteResults> {
   const guests = [fakeGuest('one', { serial: ['^PASS'] }), fakeGuest('two')];
   return runSuite({
     suite: { path: 'suite.yaml', guests, matrix: {}, plugins: [] },
@@ -49,7 +52,8 @@ describe('runSuite', () => {
     const results = await run((job) => {
       if (policyOf(job) === 'p') return fakeResult({}, { status: 35, outcome: 'debug-exit' });
       if (job.variant === 'q/s/w') return fakeResult({}, { serial: 'nothing' });
-      if (job.variant === 'q/t/w') return { status: undefined, outcome: 'crashed', serial: '', error: 'signal SIGSEGV' };
+      if (job.variant === 'q/t/w')
+        return { status: undefined, outcome: 'crashed', serial: '', error: 'signal SIGSEGV' };
       return fakeResult();
     });
     const faults = results.guests[0].runs.map((each) => each.faults[0] ?? '');

@@ -46,7 +46,8 @@ export async function runSuite(options: SuiteRunOptions): Promise<SuiteResults> 
 
 async function runGuest(guest: Guest, options: SuiteRunOptions, stop: () => void): Promise<GuestRecord> {
   const [bareVariant, ...others] = options.variants;
-  const start = (variant: Variant): Promise<JobResult> => options.runner.run(jobOf(guest, variant, options.suite.plugins));
+  const start = (variant: Variant): Promise<JobResult> =>
+    options.runner.run(jobOf(guest, variant, options.suite.plugins));
   const bareStarted = start(bareVariant);
   const finish = async (variant: Variant, started: Promise<JobResult>): Promise<RunRecord> => {
     const result = await started;

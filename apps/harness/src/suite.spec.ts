@@ -57,6 +57,8 @@ matrix: { policy: [p], shadow: [{ name: tracked-lru, capacity: 4 }] }
   });
 
   it('says when the file is missing', () => {
-    expect(() => readSuite(join(folder, 'nothing.yaml'))).toThrow(expect.objectContaining({ code: 'RF_CONFIG_NOT_FOUND' }));
+    expect(() => readSuite(join(folder, 'nothing.yaml'))).toThrow(
+      expect.objectContaining({ code: 'RF_CONFIG_NOT_FOUND' }),
+    );
   });
 });

@@ -41,7 +41,13 @@ const guestSchema = z.strictObject({
 
 const axis = z.array(part).min(1).optional();
 
-export const matrixSchema = z.strictObject({ policy: axis, shadow: axis, protection: axis, sensitive: axis, core: axis });
+export const matrixSchema = z.strictObject({
+  policy: axis,
+  shadow: axis,
+  protection: axis,
+  sensitive: axis,
+  core: axis,
+});
 
 const suiteSchema = z.strictObject({
   defaults: z.strictObject(guestFields).prefault({}),
@@ -90,7 +96,12 @@ export function readSuite(path: string): Suite {
     if (names.has(name)) throw badSuite(path, `two guests are called "${name}"`);
     names.add(name);
   }
-  return { path, guests: guests.map((guest) => complete(folder, defaults, guest)), matrix, plugins: plugins.map(local) };
+  return {
+    path,
+    guests: guests.map((guest) => complete(folder, defaults, guest)),
+    matrix,
+    plugins: plugins.map(local),
+  };
 }
 
 type GuestInput = z.infer<typeof guestSchema>;
@@ -122,7 +133,9 @@ function readText(path: string): string {
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new RingfenceError('RF_CONFIG_NOT_FOUND', {
-      message: missing ? `there is no suite file ${path}` : `cannot read the suite ${path}: ${(cause as Error).message}`,
+      message: missing
+        ? `there is no suite file ${path}`
+        : `cannot read the suite ${path}: ${(cause as Error).message}`,
       value: path,
       fix: 'name a suite, e.g. guests/suite.yaml',
       cause,

@@ -72,7 +72,9 @@ function render(rows: readonly string[][]): string {
       .join('  ')
       .trimEnd();
   const rule = widths.map((width) => '-'.repeat(width)).join('  ');
-  return [line(rows[0]), rule, ...rows.slice(1).map((cells, index) => line(blankRepeated(cells, rows[index])))].join('\n');
+  return [line(rows[0]), rule, ...rows.slice(1).map((cells, index) => line(blankRepeated(cells, rows[index])))].join(
+    '\n',
+  );
 }
 
 /** A guest's name is written once, in its first row. */

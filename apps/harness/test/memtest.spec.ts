@@ -10,17 +10,16 @@ import { screenOf } from './terminal.js';
 const INSTRUCTIONS = Number(process.env.RINGFENCE_MEMTEST_INSTRUCTIONS ?? 300_000_000);
 const TIMEOUT = 20 * 60_000;
 
-type Fetched = { readonly path: string; readonly skip?: undefined } | { readonly path?: undefined; readonly skip: string };
+type Fetched =
+  { readonly path: string; readonly skip?: undefined } | { readonly path?: undefined; readonly skip: string };
 
 let fetched: Fetched;
 let bare: GuestRun;
 
 function kernelOrSkip(context: TestContext): string {
-  if (fetched.skip !== undefined) {
-    if (process.env.RINGFENCE_REQUIRE_NETWORK_GUESTS) throw new Error(fetched.skip);
-    context.skip(fetched.skip);
-  }
-  return fetched.path!;
+  if (fetched.path !== undefined) return fetched.path;
+  if (process.env.RINGFENCE_REQUIRE_NETWORK_GUESTS) throw new Error(fetched.skip);
+  context.skip(fetched.skip);
 }
 
 const run = (kernel: string, monitor: 'none' | { policy: string }): Promise<GuestRun> =>
@@ -51,6 +50,7 @@ describe('memtest86+', () => {
 
   it.for(['step-through', 'data-swap', 'full-emulation'])(
     'ends the same under %s',
+    { timeout: TIMEOUT },
     async (policy, context) => {
       const monitored = await run(kernelOrSkip(context), { policy });
       expect(monitored.report.error).toBeUndefined();
@@ -59,6 +59,5 @@ describe('memtest86+', () => {
       expect((await screenOf(monitored.serial)).join('\n')).toMatch(/Errors: 0\b/);
       expect(monitored.report.monitor!.exits.total).toBeGreaterThan(1000);
     },
-    TIMEOUT,
   );
 });

@@ -12,7 +12,10 @@ export async function screenOf(bytes: Uint8Array): Promise<string[]> {
   const terminal = new xterm.Terminal({ cols: COLUMNS, rows: ROWS, scrollback: 0, allowProposedApi: true });
   await new Promise<void>((resolve) => terminal.write(bytes, resolve));
   const buffer = terminal.buffer.active;
-  const lines = Array.from({ length: ROWS }, (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? '');
+  const lines = Array.from(
+    { length: ROWS },
+    (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? '',
+  );
   terminal.dispose();
   return lines;
 }

@@ -73,7 +73,7 @@ export function fileOutput(path: string, onError: (error: RingfenceError) => voi
   const collector = new Collector((bytes) => {
     if (fd === undefined || failed) return;
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
     } catch (cause) {
       failed = true;
       onError(unwritable(path, cause));

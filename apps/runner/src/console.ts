@@ -7,7 +7,8 @@ import { type ByteChannel, RingfenceError } from '@ringfence/sdk';
 import { type ByteOutput, fileOutput, stdoutOutput } from './byte-output.js';
 import type { CliIo } from './io.js';
 
-export type ConsoleTarget = { readonly kind: 'stdio' } | { readonly kind: 'none' } | { readonly kind: 'file'; path: string };
+export type ConsoleTarget =
+  { readonly kind: 'stdio' } | { readonly kind: 'none' } | { readonly kind: 'file'; path: string };
 
 /** Parses `stdio`, `file:PATH` or `none`; throws RF_BAD_USAGE. */
 export function parseConsoleTarget(what: string, text: string): ConsoleTarget {
@@ -60,7 +61,10 @@ export function createConsole(target: ConsoleTarget, io: CliIo, hooks: ConsoleHo
 function outputOf(target: ConsoleTarget, io: CliIo, hooks: ConsoleHooks): ByteOutput | undefined {
   if (target.kind === 'none') return undefined;
   if (target.kind === 'file') return fileOutput(target.path, (error) => hooks.onError(error));
-  return stdoutOutput((bytes) => io.stdout(bytes), () => hooks.onGone());
+  return stdoutOutput(
+    (bytes) => io.stdout(bytes),
+    () => hooks.onGone(),
+  );
 }
 
 /** Opens all outputs or none. */

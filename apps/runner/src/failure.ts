@@ -2,7 +2,7 @@
  * How every command of ours ends badly: one line on stderr, `RF_CODE: message. Fix: ...`, and an exit status by who is
  * to blame. A stack trace is shown only with RINGFENCE_DEBUG=1.
  */
-import { CommanderError } from 'commander';
+import type { CommanderError } from 'commander';
 import { nearestName, RingfenceError } from '@ringfence/sdk';
 import type { CliIo } from './io.js';
 
@@ -37,7 +37,10 @@ export function usageError(error: CommanderError, known: readonly string[]): Rin
   if (error.code === 'commander.help') {
     return new RingfenceError('RF_BAD_USAGE', { message: 'no command was given', fix: 'see ringfence --help' });
   }
-  const message = error.message.split('\n')[0].replace(/^error: /, '').replace(/\.$/, '');
+  const message = error.message
+    .split('\n')[0]
+    .replace(/^error: /, '')
+    .replace(/\.$/, '');
   const given = /unknown (?:option|command) '([^'=]+)/.exec(message)?.[1];
   const nearest = given === undefined ? undefined : nearestName(given, known);
   const hint = nearest === undefined ? '' : `did you mean ${nearest}? `;

@@ -13,7 +13,13 @@ describe('applyFlags', () => {
       limits: { maxInstructions: 5, timeoutSeconds: 3 },
       monitor: { policy: 'step-through', protection: 'pdbr-reload' },
     };
-    const flags = { memory: '32M', model: 'p6', timeout: '9.5', monitor: 'data-swap', shadowCache: 'tracked-lru,capacity=4' };
+    const flags = {
+      memory: '32M',
+      model: 'p6',
+      timeout: '9.5',
+      monitor: 'data-swap',
+      shadowCache: 'tracked-lru,capacity=4',
+    };
     expect(applyFlags(file, flags)).toEqual({
       kernel: '/k',
       memory: '32M',
@@ -36,13 +42,12 @@ describe('applyFlags', () => {
     expect(applyFlags({ monitor: { policy: 'x' } }, { monitor: 'none' }).monitor).toBe('none');
   });
 
-  it.each([
-    [{ monitor: 'none', shadowCache: 'rebuild' }],
-    [{ protection: 'wp-toggle' }],
-    [{ sensitive: 'assist' }],
-  ])('refuses monitor flags without a monitor: %j', (flags) => {
-    expect(() => applyFlags({}, flags)).toThrow(refused('RF_CONTRADICTION'));
-  });
+  it.each([[{ monitor: 'none', shadowCache: 'rebuild' }], [{ protection: 'wp-toggle' }], [{ sensitive: 'assist' }]])(
+    'refuses monitor flags without a monitor: %j',
+    (flags) => {
+      expect(() => applyFlags({}, flags)).toThrow(refused('RF_CONTRADICTION'));
+    },
+  );
 
   it.each([
     [{ assist: 'some' }],
@@ -65,12 +70,14 @@ describe('applyFlags', () => {
 describe('flag values', () => {
   it('reads counts in the ways people write them', () => {
     expect(['7', '2e9', '2_000_000', '1.5e3'].map((text) => parseCount('-n', text))).toEqual([7, 2e9, 2e6, 1500]);
-    for (const text of ['1.5', '-1', '1e400', '']) expect(() => parseCount('-n', text)).toThrow(refused('RF_BAD_USAGE'));
+    for (const text of ['1.5', '-1', '1e400', ''])
+      expect(() => parseCount('-n', text)).toThrow(refused('RF_BAD_USAGE'));
   });
 
   it('reads seconds', () => {
     expect(parseSeconds('-t', '0.5')).toBe(0.5);
-    for (const text of ['0', '1e3', 'soon', '']) expect(() => parseSeconds('-t', text)).toThrow(refused('RF_BAD_USAGE'));
+    for (const text of ['0', '1e3', 'soon', ''])
+      expect(() => parseSeconds('-t', text)).toThrow(refused('RF_BAD_USAGE'));
   });
 
   it('reads parts with options', () => {

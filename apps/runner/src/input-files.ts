@@ -42,7 +42,8 @@ const KERNEL_SLACK_BYTES = 512 * 1024 * 1024;
 function readInput(kind: FileKind, path: string, ramBytes: number): InputFile {
   try {
     const stat = statSync(path);
-    if (!stat.isFile()) throw unreadable(kind, path, stat.isDirectory() ? 'it is a directory' : 'it is not a regular file');
+    if (!stat.isFile())
+      throw unreadable(kind, path, stat.isDirectory() ? 'it is a directory' : 'it is not a regular file');
     const limit = kind === KERNEL ? ramBytes + KERNEL_SLACK_BYTES : ramBytes;
     if (stat.size > limit) {
       throw new RingfenceError(kind.tooLarge, {

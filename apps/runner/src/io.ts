@@ -3,7 +3,7 @@
  * commands never touch `process` themselves, so that specs call them in-process and see every byte.
  * It does not put a terminal into raw mode: Ctrl-C stays ours and prints the report so far.
  */
-import { type ReadStream } from 'node:tty';
+import type { ReadStream } from 'node:tty';
 
 /** Bytes from the user to the guest. */
 export interface InputSource {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type RingfenceError } from '@ringfence/sdk';
+import type { RingfenceError } from '@ringfence/sdk';
 import { fileOutput, stdoutOutput } from './byte-output.js';
 import { createConsole, openOutputs, parseConsoleTarget } from './console.js';
 import { probeReport, writeReport } from './report-file.js';

@@ -36,7 +36,9 @@ export function createProgram(actions: ProgramActions): Command {
     .addHelpText('after', '\nStart with: ringfence run --help; ringfence plugins lists what can be named in flags.\n');
   addRun(program, actions);
   const plugins = prepare(program.command('plugins'), actions)
-    .description('list every registered part by kind: processor cores and models, devices, loaders, policies, strategies')
+    .description(
+      'list every registered part by kind: processor cores and models, devices, loaders, policies, strategies',
+    )
     .option('--plugin <module>', 'also load this plugin, a path or package (repeatable)', collect)
     .option('--json', 'as JSON')
     .action(() => {
@@ -64,14 +66,14 @@ function addRun(program: Command, actions: ProgramActions): void {
     .option('--model <name>', 'processor model (default: p6)')
     .option('--assist <none|trap>', 'help the processor gives a monitor (default: trap under a monitor)')
     .optionsGroup('Monitor:')
-    .option('--monitor <policy>', 'none, step-through, data-swap, full-emulation or a plugin\'s (default: none)')
+    .option('--monitor <policy>', "none, step-through, data-swap, full-emulation or a plugin's (default: none)")
     .option('--shadow-cache <name[,capacity=n]>', 'shadow-cache strategy (default: tracked-lru)')
     .option('--sensitive <name>', 'how sensitive instructions are caught (default: assist)')
     .option('--protection <name>', 'how the monitor opens its own pages (default: wp-toggle)')
     .optionsGroup('Input and output:')
     .option('--serial <target>', 'first serial line: stdio, file:F or none (default: stdio)')
     .option('--debugcon <target>', 'port 0xE9 console: stdio, file:F or none (default: none)')
-    .option('--report <file>', 'write the run\'s JSON report there')
+    .option('--report <file>', "write the run's JSON report there")
     .optionsGroup('Limits:')
     .option('--until-serial <regex>', 'end with status 0 once the serial output matches')
     .option('--max-instructions <n>', 'end with status 124 after this many guest instructions')

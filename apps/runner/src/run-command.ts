@@ -43,7 +43,7 @@ export async function runCommand(request: RunRequest, io: CliIo): Promise<number
     const result = await runMachine(machine, plan.config.limits, abort.signal);
     closeOutputs([serial, debugcon]);
     finish(plan, machine, result, io);
-    if (outputError !== undefined) throw outputError as RingfenceError;
+    if (outputError !== undefined) throw outputError;
     if (result.report.error !== undefined) throw faultOfOurs(result);
     return result.exitStatus;
   } finally {

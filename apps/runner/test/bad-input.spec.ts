@@ -26,7 +26,10 @@ beforeEach(() => {
   writeFileSync(join(folder, 'broken.yaml'), 'memory: [\n');
   writeFileSync(join(folder, 'throws.mjs'), 'throw new Error("no luck\\nin two lines")');
   writeFileSync(join(folder, 'nothing.mjs'), 'export default 5');
-  writeFileSync(join(folder, 'old.mjs'), 'export default { name: "old", sdk: "0.0.1", parts: [{ kind: "loader", name: "x" }] }');
+  writeFileSync(
+    join(folder, 'old.mjs'),
+    'export default { name: "old", sdk: "0.0.1", parts: [{ kind: "loader", name: "x" }] }',
+  );
   mkdirSync(join(folder, 'folder'));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -96,7 +99,10 @@ const CASES: readonly [args: string, code: string, says: RegExp][] = [
 
 describe('ringfence run refuses', () => {
   it.each(CASES)('%s', async (args, code, says) => {
-    const words = args.replace('HELLO', `--kernel ${HELLO}`).split(' ').filter((word) => word !== '');
+    const words = args
+      .replace('HELLO', `--kernel ${HELLO}`)
+      .split(' ')
+      .filter((word) => word !== '');
     const given = /--serial |--debugcon |--report /.test(args) ? [] : ['--report', 'r.json', '--serial', 'file:s.log'];
     const { status, out, err, left } = await run(['run', ...words, ...given]);
     expect(err).toMatch(/^RF_[A-Z_]+: .+\n$/);

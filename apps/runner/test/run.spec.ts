@@ -16,7 +16,10 @@ beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'rf-run-'))));
 afterEach(() => rmSync(folder, { recursive: true }));
 const at = (name: string): string => join(folder, name);
 
-async function ringfence(args: readonly string[], io: FakeIo = fakeIo({ cwd: folder })): Promise<{ status: number; io: FakeIo }> {
+async function ringfence(
+  args: readonly string[],
+  io: FakeIo = fakeIo({ cwd: folder }),
+): Promise<{ status: number; io: FakeIo }> {
   return { status: await main(args, io), io };
 }
 
@@ -35,19 +38,31 @@ function kernel(name: string, code: readonly number[]): string {
 const debugExit = (value: number): number[] => [0xb0, value, 0xe6, 0xf4, 0xeb, 0xfe];
 const FOREVER = [0xeb, 0xfe];
 /** out 0x3f8: `mov dx, 0x3f8; mov al, c; out dx, al` for each character. */
-const print = (text: string): number[] => [0x66, 0xba, 0xf8, 0x03, ...[...Buffer.from(text)].flatMap((c) => [0xb0, c, 0xee])];
+const print = (text: string): number[] => [
+  0x66,
+  0xba,
+  0xf8,
+  0x03,
+  ...[...Buffer.from(text)].flatMap((c) => [0xb0, c, 0xee]),
+];
 /** An IDT of limit 0, then UD2. */
 const TRIPLE_FAULT = [0x6a, 0x00, 0x6a, 0x00, 0x0f, 0x01, 0x1c, 0x24, 0x0f, 0x0b];
 
 describe('exit status', () => {
   it.each([
-    ['the guest\'s own', ['--kernel', HELLO], [], 33, 'debug-exit'],
+    ["the guest's own", ['--kernel', HELLO], [], 33, 'debug-exit'],
     ['(v << 1) | 1', [], debugExit(0x45), 0x8b, 'debug-exit'],
     ['of 0 written', [], debugExit(0), 1, 'debug-exit'],
     ['124 at the instruction limit', ['--max-instructions', '1000'], FOREVER, 124, 'limit-instructions'],
     ['124 at the time limit', ['--timeout', '0.1'], FOREVER, 124, 'limit-time'],
     ['125 for a dead guest', [], TRIPLE_FAULT, 125, 'triple-fault'],
-    ['0 when the serial output matches', ['--until-serial', '^login: $'], [...print('boot\nlogin: no'), ...FOREVER], 0, 'until-serial'],
+    [
+      '0 when the serial output matches',
+      ['--until-serial', '^login: $'],
+      [...print('boot\nlogin: no'), ...FOREVER],
+      0,
+      'until-serial',
+    ],
   ])('is %s', async (_name, args, code, status, outcome) => {
     const given = code.length > 0 ? ['--kernel', kernel('k', code)] : [];
     const ran = await ringfence(['run', ...given, ...args, '--report', 'r.json']);
@@ -74,7 +89,15 @@ describe('a run', () => {
   });
 
   it('writes consoles into files', async () => {
-    const { status, io } = await ringfence(['run', '--kernel', HELLO, '--serial', 'file:s.log', '--debugcon', 'file:d.log']);
+    const { status, io } = await ringfence([
+      'run',
+      '--kernel',
+      HELLO,
+      '--serial',
+      'file:s.log',
+      '--debugcon',
+      'file:d.log',
+    ]);
     expect(status).toBe(33);
     expect(io.out()).toBe('');
     expect(readFileSync(at('s.log'), 'utf8')).toContain('Hello from a guest\r\n');
@@ -82,10 +105,16 @@ describe('a run', () => {
   });
 
   it('reads a configuration file, which flags override', async () => {
-    writeFileSync(at('m.yaml'), `kernel: ${HELLO}\nmemory: 8M\nserial: file:s.log\nreport: r.json\nlimits: { maxInstructions: 10 }\n`);
+    writeFileSync(
+      at('m.yaml'),
+      `kernel: ${HELLO}\nmemory: 8M\nserial: file:s.log\nreport: r.json\nlimits: { maxInstructions: 10 }\n`,
+    );
     const limited = await ringfence(['run', at('m.yaml')], fakeIo({ cwd: tmpdir() }));
     expect(limited.status).toBe(124);
-    expect(JSON.parse(readFileSync(at('r.json'), 'utf8'))).toMatchObject({ retired: 10, machine: { memoryBytes: 8 << 20 } });
+    expect(JSON.parse(readFileSync(at('r.json'), 'utf8'))).toMatchObject({
+      retired: 10,
+      machine: { memoryBytes: 8 << 20 },
+    });
     expect((await ringfence(['run', 'm.yaml', '--max-instructions', '2e9'])).status).toBe(33);
   });
 
@@ -115,9 +144,31 @@ describe('a run', () => {
 
   it('takes input only when asked or on a terminal', async () => {
     // in al, 0x3fd; test al, 1; jz; mov dx, 0x3f8; in al, dx; out 0xf4, al
-    const code = [0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb, 0x66, 0xba, 0xf8, 0x03, 0xec, 0xe6, 0xf4, ...FOREVER];
+    const code = [
+      0x66,
+      0xba,
+      0xfd,
+      0x03,
+      0xec,
+      0xa8,
+      0x01,
+      0x74,
+      0xfb,
+      0x66,
+      0xba,
+      0xf8,
+      0x03,
+      0xec,
+      0xe6,
+      0xf4,
+      ...FOREVER,
+    ];
     const path = kernel('k', code);
-    for (const [args, isTTY, takes] of [[[], false, false], [['--serial', 'stdio'], false, true], [[], true, true]] as const) {
+    for (const [args, isTTY, takes] of [
+      [[], false, false],
+      [['--serial', 'stdio'], false, true],
+      [[], true, true],
+    ] as const) {
       const io = fakeIo({ cwd: folder, isTTY });
       const running = ringfence(['run', '--kernel', path, '--timeout', '1', ...args], io);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -143,7 +194,9 @@ describe('ringfence', () => {
     const { io } = await ringfence(['schema']);
     expect(io.out()).toBe(schemaText());
     const file = join(root, 'docs/config.schema.json');
-    expect(existsSync(file) && readFileSync(file, 'utf8'), 'run: npx ringfence schema > docs/config.schema.json').toBe(schemaText());
+    expect(existsSync(file) && readFileSync(file, 'utf8'), 'run: npx ringfence schema > docs/config.schema.json').toBe(
+      schemaText(),
+    );
   });
 
   it('explains itself', async () => {

@@ -17,7 +17,6 @@
 import {
   EFLAGS,
   FLAGS_ARITH,
-  FLAG_AF,
   FLAG_CF,
   FLAG_OF,
   FLAG_PF,

@@ -7,7 +7,7 @@ export { DebugExit };
 export const debugExit: DevicePart = {
   kind: 'device',
   name: 'debug-exit',
-  summary: 'Port F4h ends the run with a status of the guest\'s, as QEMU\'s isa-debug-exit',
+  summary: "Port F4h ends the run with a status of the guest's, as QEMU's isa-debug-exit",
   resources: { ports: { status: { base: 0xf4, count: 4, width: 4 } } },
   useClass: DebugExit,
 };

@@ -44,7 +44,16 @@ describe('I8042', () => {
     controller.injectScancodes([0x1c, 0xf0, 0x1c, 0xe0, 0x75]);
     expect(kit.irqs.line('keyboard').level).toBe(true);
     expect(drain()).toBe('1e 9e e0 48');
-    expect(kit.irqs.log).toEqual(['keyboard+', 'keyboard-', 'keyboard+', 'keyboard-', 'keyboard+', 'keyboard-', 'keyboard+', 'keyboard-']);
+    expect(kit.irqs.log).toEqual([
+      'keyboard+',
+      'keyboard-',
+      'keyboard+',
+      'keyboard-',
+      'keyboard+',
+      'keyboard-',
+      'keyboard+',
+      'keyboard-',
+    ]);
   });
 
   it('delivers set 2 untranslated, and set 1 from a keyboard told so', () => {
@@ -59,7 +68,7 @@ describe('I8042', () => {
     expect(drain()).toBe('1e 9e');
   });
 
-  it('relays the keyboard\'s command set', () => {
+  it("relays the keyboard's command set", () => {
     const { controller, data, drain } = setUp();
     for (const [sent, answer] of [
       [[0xff], 'fa aa'],
@@ -115,9 +124,11 @@ describe('I8042', () => {
     aux(0xf2);
     expect(drain()).toBe('[fa] [00]');
     aux(0xe8, 0x03);
+    expect(drain()).toBe('[fa] [fa]');
     aux(0xf3, 0x28);
+    expect(drain()).toBe('[fa] [fa]');
     aux(0xe9);
-    expect(drain()).toBe('[fa] [fa] [fa] [fa] [fa] [00] [03] [28]'.replace('[fa] [fa] [fa] [fa] [fa]', '[fa] [fa] [fa] [fa]'));
+    expect(drain()).toBe('[fa] [00] [03] [28]');
     controller.injectMouse(1, 1, 0);
     expect(drain()).toBe('');
     aux(0xf4);
@@ -126,10 +137,20 @@ describe('I8042', () => {
     expect(drain()).toBe('[19] [ff] [05]');
     aux(0xeb);
     expect(drain()).toBe('[fa] [09] [00] [00]');
-    aux(0xee, 0x12, 0xec);
-    expect(drain()).toBe('[fa] [12] [fa]');
+    aux(0xee);
+    expect(drain()).toBe('[fa]');
+    aux(0x12);
+    expect(drain()).toBe('[12]');
+    aux(0xec);
+    expect(drain()).toBe('[fa]');
     aux(0x00);
     expect(drain()).toBe('[fe]');
+  });
+
+  it('forgets the oldest answers of a guest that never reads', () => {
+    const { command, drain } = setUp();
+    for (let i = 0; i < 1000; i++) command(0xaa);
+    expect(drain()).toBe('55 '.repeat(17).trim());
   });
 
   it('loops bytes back through the output buffer', () => {

@@ -54,6 +54,9 @@ const OUTPUT_IDLE_CLOCKS = 0xc0;
 /** Input port: keyboard not locked, colour display. */
 const INPUT_PORT = 0xa0;
 
+/** Bytes of its own that the controller keeps beside the output buffer. */
+const REPLIES = 16;
+
 const FROM_KEYBOARD = 0;
 const FROM_AUX = 1;
 
@@ -142,11 +145,11 @@ export class I8042 implements Device, PortDevice {
     const data = {
       ...this.r,
       ram: this.ram.slice(),
-      replies: [...this.replies],
+      replies: bytePairs(this.replies),
       keyboard: this.keyboard.saveState(),
       mouse: this.mouse.saveState(),
     };
-    return { component: COMPONENT, version: VERSION, data: { ...data, replies: bytePairs(data.replies) } };
+    return { component: COMPONENT, version: VERSION, data };
   }
 
   loadState(record: StateRecord): void {
@@ -175,7 +178,7 @@ export class I8042 implements Device, PortDevice {
     if (command >= 0xf0) {
       if ((command & 1) === 0) this.system.reset('keyboard controller'); // pulses output port bits that are 0
     } else if (command >= 0x20 && command < 0x40) {
-      this.replies.push(this.ram[command & 0x1f]);
+      this.answer(this.ram[command & 0x1f]);
     } else if (command >= 0x60 && command < 0x80) {
       this.r.command = command;
     } else {
@@ -186,7 +189,7 @@ export class I8042 implements Device, PortDevice {
   private obeySpecial(command: number): void {
     switch (command) {
       case 0xa4: // test password: none installed
-        this.replies.push(0xf1);
+        this.answer(0xf1);
         break;
       case 0xa7:
         this.ram[0] |= CCB_AUX_DISABLED;
@@ -196,11 +199,11 @@ export class I8042 implements Device, PortDevice {
         break;
       case 0xa9: // test the auxiliary interface: no error
       case 0xab: // test the keyboard interface: no error
-        this.replies.push(0x00);
+        this.answer(0x00);
         break;
       case 0xaa: // self-test passed
         this.ram[0] |= CCB_SYSTEM;
-        this.replies.push(0x55);
+        this.answer(0x55);
         break;
       case 0xad:
         this.ram[0] |= CCB_KEYBOARD_DISABLED;
@@ -209,10 +212,10 @@ export class I8042 implements Device, PortDevice {
         this.ram[0] &= ~CCB_KEYBOARD_DISABLED;
         break;
       case 0xc0:
-        this.replies.push(INPUT_PORT);
+        this.answer(INPUT_PORT);
         break;
       case 0xd0:
-        this.replies.push(this.outputPort());
+        this.answer(this.outputPort());
         break;
       case 0xd1: // write output port
       case 0xd2: // write keyboard output buffer
@@ -225,7 +228,7 @@ export class I8042 implements Device, PortDevice {
         this.system.setA20(command === 0xdf);
         break;
       case 0xe0: // read test inputs: both clocks idle
-        this.replies.push(0x00);
+        this.answer(0x00);
         break;
       default: // not a command of this controller
     }
@@ -239,10 +242,10 @@ export class I8042 implements Device, PortDevice {
         if ((byte & OUTPUT_NO_RESET) === 0) this.system.reset('keyboard controller');
         break;
       case 0xd2:
-        this.replies.push(byte);
+        this.answer(byte);
         break;
       case 0xd3:
-        this.replies.push(byte | (FROM_AUX << 8));
+        this.answer(byte | (FROM_AUX << 8));
         break;
       case 0xd4:
         this.ram[0] &= ~CCB_AUX_DISABLED;
@@ -251,6 +254,12 @@ export class I8042 implements Device, PortDevice {
       default:
         this.ram[command & 0x1f] = byte;
     }
+  }
+
+  /** Queues a byte of the controller's own; a guest that never reads loses the oldest. */
+  private answer(reply: number): void {
+    this.replies.push(reply);
+    if (this.replies.length > REPLIES) this.replies.shift();
   }
 
   private outputPort(): number {

@@ -55,7 +55,8 @@ export class AtKeyboard extends Ps2Device<keyof typeof POWER_ON> {
     this.reply(ACK);
     if (command === SET_LEDS) this.r.leds = byte & 7;
     else if (command === TYPEMATIC) this.r.typematic = byte & 0x7f;
-    else if (command !== SCAN_CODE_SET) this.r.command = command; // FBh-FDh take codes until the next command
+    else if (command !== SCAN_CODE_SET)
+      this.r.command = command; // FBh-FDh take codes until the next command
     else if (byte === 0) this.reply(this.r.set);
     else if (byte <= 3) this.r.set = byte;
   }

@@ -2,7 +2,7 @@
  * Configuration space of the 82441FX host bridge, 8086h:1237h (Intel 440FX PCIset datasheet, 290549), as a function on
  * the bus it bridges to. Registers that software may set keep their value (PAM, SMRAM, DRAM rows); none moves memory.
  */
-import { type PciFunction } from '@ringfence/sdk';
+import type { PciFunction } from '@ringfence/sdk';
 
 export const CONFIG_BYTES = 256;
 

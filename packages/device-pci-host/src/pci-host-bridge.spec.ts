@@ -6,7 +6,7 @@ function setUp() {
   const kit = makeDeviceKit();
   const host = new PciHostBridge(kit.system);
   const select = (device: number, register: number, bus = 0, enable = 0x80000000) =>
-    host.portWrite('address', 0, 4, (enable | (bus << 16) | (device << 11) | (register & 0xfc)) | 0);
+    host.portWrite('address', 0, 4, enable | (bus << 16) | (device << 11) | (register & 0xfc) | 0);
   return { kit, host, select };
 }
 

@@ -9,7 +9,10 @@ function setUp(icw4 = 0x01) {
   const pic = new Pic8259(kit.intr);
   const out = (range: string, offset: number, value: number) => pic.portWrite(range, offset, 1, value);
   const inb = (range: string, offset: number) => pic.portRead(range, offset, 1);
-  for (const [chip, base, icw3] of [['master', 0x20, 4], ['slave', 0x28, 2]] as const) {
+  for (const [chip, base, icw3] of [
+    ['master', 0x20, 4],
+    ['slave', 0x28, 2],
+  ] as const) {
     out(chip, 0, 0x11);
     out(chip, 1, base);
     out(chip, 1, icw3);
@@ -74,25 +77,31 @@ describe('Pic8259', () => {
     expect(kit.intr.level).toBe(false);
   });
 
-  it('lets only the chipset\'s choice of inputs be level triggered', () => {
+  it("lets only the chipset's choice of inputs be level triggered", () => {
     const { out, inb } = setUp();
     out('elcr', 0, 0xff);
     out('elcr', 1, 0xff);
     expect([inb('elcr', 0), inb('elcr', 1)]).toEqual([0xf8, 0xde]);
   });
 
-  it('cascades: the slave\'s vector, both in service', () => {
+  it("cascades: the slave's vector, both in service", () => {
     const { pic, out, inb } = setUp();
     pulse(pic, 12);
     expect(pic.acknowledge()).toBe(0x2c);
-    for (const [chip, expected] of [['master', 0x04], ['slave', 0x10]] as const) {
+    for (const [chip, expected] of [
+      ['master', 0x04],
+      ['slave', 0x10],
+    ] as const) {
       out(chip, 0, 0x0b);
       expect(inb(chip, 0)).toBe(expected);
     }
   });
 
   it('delivers a second request of the slave after the ends of interrupt, in either order', () => {
-    for (const order of [['slave', 'master'], ['master', 'slave']]) {
+    for (const order of [
+      ['slave', 'master'],
+      ['master', 'slave'],
+    ]) {
       const { pic, out, kit } = setUp();
       pulse(pic, 12);
       pulse(pic, 8);
@@ -155,7 +164,10 @@ describe('Pic8259', () => {
   });
 
   it('lets a higher request of a slave in service through in special fully nested mode only', () => {
-    for (const [icw4, through] of [[0x01, false], [0x11, true]] as const) {
+    for (const [icw4, through] of [
+      [0x01, false],
+      [0x11, true],
+    ] as const) {
       const { pic, kit } = setUp(icw4);
       pulse(pic, 12);
       pic.acknowledge();

@@ -25,7 +25,7 @@ function setUp(init: DeviceKitInit = {}) {
 }
 
 describe('Mc146818', () => {
-  it('starts at the board\'s epoch and follows virtual time, over midnight and leap days', () => {
+  it("starts at the board's epoch and follows virtual time, over midnight and leap days", () => {
     const { time, seconds } = setUp({ epochSeconds: Date.UTC(2000, 1, 28, 23, 59, 58) / 1000 });
     expect(time()).toBe('2000-02-28 (02) 23:59:58');
     seconds(1);
@@ -39,7 +39,16 @@ describe('Mc146818', () => {
   it('tells the time in binary and in twelve hours', () => {
     const { write, time, seconds } = setUp({ epochSeconds: Date.UTC(1999, 11, 31, 23, 59, 59) / 1000 });
     write(R.REGISTER_B, R.B_BINARY | R.B_SET);
-    for (const [register, value] of [[0, 59], [2, 59], [4, 0x80 | 11], [6, 1], [7, 31], [8, 12], [9, 99]]) write(register, value);
+    for (const [register, value] of [
+      [0, 59],
+      [2, 59],
+      [4, 0x80 | 11],
+      [6, 1],
+      [7, 31],
+      [8, 12],
+      [9, 99],
+    ])
+      write(register, value);
     write(R.REGISTER_B, R.B_BINARY);
     expect(time()).toBe('1963-0c-1f (01) 8b:3b:3b');
     seconds(1);
@@ -89,7 +98,7 @@ describe('Mc146818', () => {
     expect(irq.rises).toBe(1);
     expect(kit.clock.deadlines()).toEqual({});
     let count = 0;
-    for (const end = kit.clock.now() + kit.clock.hz; kit.clock.now() < end; ) {
+    for (const end = kit.clock.now() + kit.clock.hz; kit.clock.now() < end;) {
       if (irq.level && read(R.REGISTER_C) === (R.C_IRQF | R.C_PF | (count === 0 ? R.C_UF : 0))) count++;
       const next = kit.clock.deadlines().rtc;
       kit.clock.advanceTo(Math.min(end, next));
@@ -98,7 +107,13 @@ describe('Mc146818', () => {
   });
 
   it('has the rates of the datasheet', () => {
-    for (const [rate, hz] of [[1, 256], [2, 128], [3, 8192], [6, 1024], [15, 2]]) {
+    for (const [rate, hz] of [
+      [1, 256],
+      [2, 128],
+      [3, 8192],
+      [6, 1024],
+      [15, 2],
+    ]) {
       const { kit, write } = setUp();
       write(R.REGISTER_A, 0x20 | rate);
       write(R.REGISTER_B, R.B_24_HOURS | R.B_PIE);

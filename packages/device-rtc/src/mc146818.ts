@@ -103,7 +103,11 @@ export class Mc146818 implements Device, PortDevice {
 
   saveState(): StateRecord {
     const { index, phase, seconds, periods } = this;
-    return { component: COMPONENT, version: VERSION, data: { cmos: this.cmos.slice(), index, phase, seconds, periods } };
+    return {
+      component: COMPONENT,
+      version: VERSION,
+      data: { cmos: this.cmos.slice(), index, phase, seconds, periods },
+    };
   }
 
   loadState(record: StateRecord): void {

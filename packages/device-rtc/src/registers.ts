@@ -1,5 +1,5 @@
 /** Registers of the MC146818A and the CMOS bytes that a PC's BIOS keeps behind them. */
-import { type BoardInfo } from '@ringfence/sdk';
+import type { BoardInfo } from '@ringfence/sdk';
 
 export const SECONDS = 0x00;
 export const SECONDS_ALARM = 0x01;

@@ -1,6 +1,25 @@
-/**
- * VGA text console.
- *
- * A placeholder: the package has no source yet.
- */
-export {};
+/** VGA in text mode, as a plugin. */
+import { type DevicePart, SDK_VERSION, definePlugin } from '@ringfence/sdk';
+import { VgaText } from './vga-text.js';
+
+export { VgaText };
+
+export const vga: DevicePart = {
+  kind: 'device',
+  name: 'vga',
+  summary: 'VGA registers and text memory; the screen as text',
+  resources: {
+    ports: {
+      monochrome: { base: 0x3b4, count: 2 },
+      monochromeStatus: { base: 0x3ba, count: 1 },
+      common: { base: 0x3c0, count: 16 },
+      color: { base: 0x3d4, count: 2 },
+      colorStatus: { base: 0x3da, count: 1 },
+    },
+    mmio: { base: 0xa0000, bytes: 0x20000 },
+  },
+  provides: ['screen'],
+  useClass: VgaText,
+};
+
+export const plugin = definePlugin({ name: '@ringfence/device-vga', sdk: SDK_VERSION, parts: [vga] });

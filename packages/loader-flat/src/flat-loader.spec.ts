@@ -6,7 +6,14 @@ import { FlatLoader, flatOptions } from './flat-loader.js';
 const loader = new FlatLoader();
 const code = new Uint8Array([0xf4, 0xeb, 0xfd]);
 function load(options: Record<string, unknown>, more: Partial<LoadRequest> = {}) {
-  return loader.load({ kernel: code, kernelName: 'k.bin', commandLine: '', ramBytes: 0x200000, options: flatOptions.parse(options), ...more });
+  return loader.load({
+    kernel: code,
+    kernelName: 'k.bin',
+    commandLine: '',
+    ramBytes: 0x200000,
+    options: flatOptions.parse(options),
+    ...more,
+  });
 }
 
 describe('flat images', () => {
@@ -61,6 +68,9 @@ describe('flat images', () => {
     const registry = new PartRegistry();
     registry.add(plugin);
     expect(registry.get('loader', 'flat').priority).toBeLessThan(0);
-    expect(parseMachineConfig({ loader: { name: 'flat', address: 0x7c00 } }).loader).toEqual({ name: 'flat', address: 0x7c00 });
+    expect(parseMachineConfig({ loader: { name: 'flat', address: 0x7c00 } }).loader).toEqual({
+      name: 'flat',
+      address: 0x7c00,
+    });
   });
 });

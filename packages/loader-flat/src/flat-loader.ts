@@ -30,7 +30,15 @@ import {
 } from '@ringfence/sdk';
 
 /** A number, or text such as 0x7c00 (the command line gives text). */
-const address = z.union([z.number().int(), z.string().regex(/^(0x[0-9a-f]+|\d+)$/i).transform(Number)]).pipe(z.number().int().min(0).max(0xffffffff));
+const address = z
+  .union([
+    z.number().int(),
+    z
+      .string()
+      .regex(/^(0x[0-9a-f]+|\d+)$/i)
+      .transform(Number),
+  ])
+  .pipe(z.number().int().min(0).max(0xffffffff));
 
 export const flatOptions = z.strictObject({
   address: address.default(0x100000),
@@ -51,7 +59,11 @@ export class FlatLoader implements Loader {
     const { kernel, kernelName, ramBytes } = request;
     const { address, entry = address, mode } = flatOptions.parse(request.options);
     if (kernel.length === 0) {
-      throw new RingfenceError('RF_KERNEL_NOT_BOOTABLE', { message: `${kernelName} is empty`, value: kernelName, fix: 'give a file with code in it' });
+      throw new RingfenceError('RF_KERNEL_NOT_BOOTABLE', {
+        message: `${kernelName} is empty`,
+        value: kernelName,
+        fix: 'give a file with code in it',
+      });
     }
     if (request.initrd !== undefined) {
       throw new RingfenceError('RF_CONTRADICTION', {
@@ -94,7 +106,12 @@ export class FlatLoader implements Loader {
 
 function realEntry(entry: number): LoadedImage['entry'] {
   const paragraph = entry < 0x10000 ? 0 : entry >>> 4;
-  const segment = (selector: number, access: number): SegmentImage => ({ selector, base: selector << 4, limit: 0xffff, access });
+  const segment = (selector: number, access: number): SegmentImage => ({
+    selector,
+    base: selector << 4,
+    limit: 0xffff,
+    access,
+  });
   const data = segment(0, AR_P | AR_S | AR_RW | AR_ACCESSED);
   return {
     registers: { [ESP]: 0x7c00 },
@@ -102,6 +119,13 @@ function realEntry(entry: number): LoadedImage['entry'] {
     eflags: 2,
     cr0: CR0_ET,
     // In real mode CS is writable data to the segmentation hardware as well; rights are not checked there.
-    segments: { [CS]: segment(paragraph, AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED), [DS]: data, [ES]: data, [FS]: data, [GS]: data, [SS]: data },
+    segments: {
+      [CS]: segment(paragraph, AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED),
+      [DS]: data,
+      [ES]: data,
+      [FS]: data,
+      [GS]: data,
+      [SS]: data,
+    },
   };
 }

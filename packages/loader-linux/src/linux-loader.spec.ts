@@ -42,7 +42,14 @@ function bzImage(change: (view: DataView) => void = () => {}, payload = 1000): U
 }
 
 function load(kernel: Uint8Array, more: Partial<LoadRequest> = {}) {
-  return loader.load({ kernel, kernelName: 'vmlinuz', commandLine: 'console=ttyS0', ramBytes: 8 * MB, options: {}, ...more });
+  return loader.load({
+    kernel,
+    kernelName: 'vmlinuz',
+    commandLine: 'console=ttyS0',
+    ramBytes: 8 * MB,
+    options: {},
+    ...more,
+  });
 }
 
 function refusal(run: () => unknown): string | undefined {
@@ -82,7 +89,11 @@ describe('Linux boot protocol', () => {
     expect(view.getUint32(0x1e0, true)).toBe(7 * 1024);
     const map = Array.from({ length: view.getUint8(0x1e8) }, (_, i) => {
       const at = 0x2d0 + i * 20;
-      return [Number(view.getBigUint64(at, true)), Number(view.getBigUint64(at + 8, true)), view.getUint32(at + 16, true)];
+      return [
+        Number(view.getBigUint64(at, true)),
+        Number(view.getBigUint64(at + 8, true)),
+        view.getUint32(at + 16, true),
+      ];
     });
     expect(map).toEqual([
       [0, 0x9fc00, 1],

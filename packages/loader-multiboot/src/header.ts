@@ -42,7 +42,8 @@ export function readImage(kernel: Uint8Array, name: string): MultibootImage {
   if (at < 0) throw notBootable(name, 'has no multiboot header in its first 8192 bytes');
   const flags = viewOf(kernel).getUint32(at + 4, true);
   const unknown = flags & 0xffff & ~KNOWN_REQUIREMENTS;
-  if (unknown !== 0) throw notBootable(name, `requires multiboot features 0x${unknown.toString(16)}, which nobody defines`);
+  if (unknown !== 0)
+    throw notBootable(name, `requires multiboot features 0x${unknown.toString(16)}, which nobody defines`);
   return (flags & FLAG_ADDRESSES) !== 0 ? readAddresses(kernel, name, at) : readElf(kernel, name);
 }
 
@@ -50,11 +51,14 @@ export function readImage(kernel: Uint8Array, name: string): MultibootImage {
 function readAddresses(kernel: Uint8Array, name: string, at: number): MultibootImage {
   if (kernel.length < at + 32) throw truncated(name, kernel.length, at + 32);
   const view = viewOf(kernel);
-  const [headerAddress, loadAddress, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((o) => view.getUint32(at + o, true));
+  const [headerAddress, loadAddress, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((o) =>
+    view.getUint32(at + o, true),
+  );
   const from = at - (headerAddress - loadAddress);
   if (from < 0 || headerAddress < loadAddress) throw notBootable(name, 'has address fields that point before the file');
   const fileBytes = loadEnd === 0 ? kernel.length - from : loadEnd - loadAddress;
-  if (fileBytes < 0 || (bssEnd !== 0 && bssEnd < loadAddress + fileBytes)) throw notBootable(name, 'has address fields out of order');
+  if (fileBytes < 0 || (bssEnd !== 0 && bssEnd < loadAddress + fileBytes))
+    throw notBootable(name, 'has address fields out of order');
   if (from + fileBytes > kernel.length) throw truncated(name, kernel.length, from + fileBytes);
   const memoryBytes = bssEnd === 0 ? fileBytes : bssEnd - loadAddress;
   return { parts: [{ address: loadAddress, bytes: kernel.subarray(from, from + fileBytes), memoryBytes }], entry };
@@ -63,7 +67,8 @@ function readAddresses(kernel: Uint8Array, name: string, at: number): MultibootI
 function readElf(kernel: Uint8Array, name: string): MultibootImage {
   const view = viewOf(kernel);
   if (kernel.length < 52) throw truncated(name, kernel.length, 52);
-  if (view.getUint32(0, false) !== 0x7f454c46) throw notBootable(name, 'has a multiboot header, but neither address fields nor an ELF header');
+  if (view.getUint32(0, false) !== 0x7f454c46)
+    throw notBootable(name, 'has a multiboot header, but neither address fields nor an ELF header');
   if (view.getUint8(4) !== 1 || view.getUint8(5) !== 1 || view.getUint16(18, true) !== EM_386) {
     throw notBootable(name, 'is an ELF file, but not a 32-bit one for i386');
   }

@@ -13,7 +13,7 @@ export const plugin = definePlugin({
     {
       kind: 'loader',
       name: 'multiboot',
-      summary: 'multiboot 1 (ELF32, or the header\'s address fields)',
+      summary: "multiboot 1 (ELF32, or the header's address fields)",
       useClass: MultibootLoader,
       priority: 10,
     },

@@ -119,9 +119,12 @@ class InfoBlock {
     private readonly initrdAt: number,
   ) {
     const { kernelName, commandLine, initrdName, ramBytes } = request;
-    // By convention the command line starts with the kernel's name.
-    this.commandLine = new TextEncoder().encode(`${[kernelName, commandLine].filter((s) => s !== '').join(' ')}\0`);
-    this.moduleLine = new TextEncoder().encode(`${initrdName ?? 'initrd'}\0`);
+    // By convention the command line starts with the kernel's name. Without its folder: guest memory must not depend on
+    // where the user keeps the file.
+    this.commandLine = new TextEncoder().encode(
+      `${[baseName(kernelName), commandLine].filter((s) => s !== '').join(' ')}\0`,
+    );
+    this.moduleLine = new TextEncoder().encode(`${baseName(initrdName ?? 'initrd')}\0`);
     this.map = (
       [
         [0, LOW_END, MMAP_RAM],
@@ -130,7 +133,13 @@ class InfoBlock {
         [HIGH_BASE, ramBytes, MMAP_RAM],
       ] as const
     ).filter(([from, to]) => to > from);
-    this.bytes = INFO_BYTES + this.map.length * 24 + 16 + this.commandLine.length + this.moduleLine.length + this.loaderName.length;
+    this.bytes =
+      INFO_BYTES +
+      this.map.length * 24 +
+      16 +
+      this.commandLine.length +
+      this.moduleLine.length +
+      this.loaderName.length;
   }
 
   build(base: number): Uint8Array {
@@ -170,4 +179,8 @@ class InfoBlock {
     view.setUint32(0, flags, true);
     return out;
   }
+}
+
+function baseName(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
 }

@@ -49,7 +49,9 @@ export function createMachine(options: CreateMachineOptions): Machine {
   container.register(Tokens.Clock, { useValue: board.scheduler });
   container.register(Tokens.SystemControl, { useValue: board.control });
   container.register(Tokens.IntrPin, { useValue: board.intrPin });
-  container.register(Tokens.BoardInfo, { useValue: { ramBytes, epochSeconds: Math.floor(Date.parse(config.clock.epoch) / 1000) } });
+  container.register(Tokens.BoardInfo, {
+    useValue: { ramBytes, epochSeconds: Math.floor(Date.parse(config.clock.epoch) / 1000) },
+  });
   container.register(Tokens.MmuFactory, { useValue: resolvePart<MmuFactory>(container, mmuPart, {}) });
 
   const taps = new Map<string, ChannelTap>();
@@ -65,7 +67,18 @@ export function createMachine(options: CreateMachineOptions): Machine {
   for (const { device } of devices) device.reset();
   // Whatever the chips' reset values say, a boot loader has opened the gate before any kernel of ours starts.
   board.control.setA20(true);
-  loadKernel({ container, registry, config, ramBytes, memory, model, assist, executor, kernel: options.kernel, initrd: options.initrd });
+  loadKernel({
+    container,
+    registry,
+    config,
+    ramBytes,
+    memory,
+    model,
+    assist,
+    executor,
+    kernel: options.kernel,
+    initrd: options.initrd,
+  });
   return new PcMachine({
     config,
     assist,

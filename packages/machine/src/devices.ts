@@ -55,7 +55,8 @@ export function createDevices(setup: DeviceSetup): PlacedDevice[] {
       if (part.channel !== undefined) child.register(Tokens.ByteChannel, { useValue: setup.channel(part.channel) });
     });
     if (part.provides?.includes('interrupt-controller')) board.controller = device as unknown as InterruptController;
-    if (part.provides?.includes('pci-bus')) container.register(Tokens.PciBus, { useValue: device as unknown as PciBus });
+    if (part.provides?.includes('pci-bus'))
+      container.register(Tokens.PciBus, { useValue: device as unknown as PciBus });
     for (const [range, { base, count, width }] of Object.entries(part.resources.ports ?? {})) {
       board.ports.claim(part.name, range, base, count, width ?? 1, device as unknown as PortDevice);
     }

@@ -60,7 +60,10 @@ export function loadKernel(setup: LoadSetup): void {
   });
   for (const { address, bytes } of image.segments) {
     if (address < 0 || address + bytes.length > setup.ramBytes) {
-      throw new RingfenceError('RF_INTERNAL', { message: `the loader put bytes outside of memory, at 0x${address.toString(16)}`, value: address });
+      throw new RingfenceError('RF_INTERNAL', {
+        message: `the loader put bytes outside of memory, at 0x${address.toString(16)}`,
+        value: address,
+      });
     }
     setup.memory.writeBytes(address, bytes);
   }
@@ -92,7 +95,9 @@ function entryRecord(entry: EntryState, setup: LoadSetup): StateRecord {
   const memory = new MachineMemory(PAGE_SIZE);
   const space = new PhysicalSpace(memory);
   space.mapRam(0, PAGE_SIZE);
-  const mmu = setup.container.resolve(Tokens.MmuFactory).create({ memory, space, slot: 0, features: setup.model.features });
+  const mmu = setup.container
+    .resolve(Tokens.MmuFactory)
+    .create({ memory, space, slot: 0, features: setup.model.features });
   const bus = { ioRead: () => -1, ioWrite: () => {}, acknowledge: () => 0xff, now: () => 0 };
   const core = setup.container.resolve(Tokens.EmulatorCore);
   const processor = core.create({ memory, space, mmu, bus, slot: 0, model: setup.model, assist: setup.assist });

@@ -102,7 +102,11 @@ export class PcMachine implements Machine {
 
   watchSerial(pattern: RegExp): void {
     const { taps, board } = this.parts;
-    taps.get('serial')?.watch(pattern, () => board.finish({ outcome: 'until-serial', exitStatus: 0, detail: `serial output matches ${pattern.source}` }));
+    taps
+      .get('serial')
+      ?.watch(pattern, () =>
+        board.finish({ outcome: 'until-serial', exitStatus: 0, detail: `serial output matches ${pattern.source}` }),
+      );
   }
 
   channelText(name: string): string {

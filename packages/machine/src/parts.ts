@@ -22,7 +22,10 @@ export function firstPart<K extends PartKind>(registry: PartRegistry, kind: K): 
 }
 
 /** The part's options, checked and with defaults filled in. Throws RF_BAD_CONFIG. */
-export function checkedOptions(part: Part, given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+export function checkedOptions(
+  part: Part,
+  given: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
   if (part.options === undefined) {
     const [extra] = Object.keys(given);
     if (extra === undefined) return {};

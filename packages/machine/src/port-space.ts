@@ -62,7 +62,12 @@ export class PortSpace {
     if (index !== 0) {
       const claim = this.claims[index - 1];
       if (size <= claim.width && port + size <= claim.end) {
-        claim.device.portWrite(claim.range, port - claim.base, size, size === 4 ? value | 0 : size === 2 ? value & 0xffff : value & 0xff);
+        claim.device.portWrite(
+          claim.range,
+          port - claim.base,
+          size,
+          size === 4 ? value | 0 : size === 2 ? value & 0xffff : value & 0xff,
+        );
         return;
       }
     }

@@ -45,13 +45,24 @@ async function drive(machine: Machine, limits: RunLimits, started: number, signa
     try {
       outcome = machine.runSlice(Math.min(slice, goal - machine.retired));
     } catch (error) {
-      return { outcome: 'internal-error', exitStatus: EXIT_INTERNAL, detail: error instanceof Error ? error.message : String(error), error };
+      return {
+        outcome: 'internal-error',
+        exitStatus: EXIT_INTERNAL,
+        detail: error instanceof Error ? error.message : String(error),
+        error,
+      };
     }
     if (outcome === 'ended') return machine.end!;
-    if (machine.retired >= goal) return { outcome: 'limit-instructions', exitStatus: EXIT_LIMIT, detail: `${limits.maxInstructions} instructions` };
+    if (machine.retired >= goal)
+      return {
+        outcome: 'limit-instructions',
+        exitStatus: EXIT_LIMIT,
+        detail: `${limits.maxInstructions} instructions`,
+      };
     if (signal?.aborted === true) return { outcome: 'interrupted', exitStatus: EXIT_INTERRUPTED };
     const now = performance.now();
-    if (now >= deadline) return { outcome: 'limit-time', exitStatus: EXIT_LIMIT, detail: `${limits.timeoutSeconds} seconds` };
+    if (now >= deadline)
+      return { outcome: 'limit-time', exitStatus: EXIT_LIMIT, detail: `${limits.timeoutSeconds} seconds` };
     const scale = Math.min(4, SLICE_MS / Math.max(0.1, now - sliceStarted));
     slice = Math.round(Math.min(MAX_SLICE, Math.max(MIN_SLICE, slice * scale)));
     await (outcome === 'idle' ? setTimeout(Math.min(IDLE_MS, deadline - now)) : setImmediate());
@@ -72,7 +83,8 @@ function serialPattern(source: string): RegExp {
 }
 
 function result(machine: Machine, ending: Ending, wallSeconds: number, retired: number): RunResult {
-  if (!(machine instanceof PcMachine)) throw new RingfenceError('RF_INTERNAL', { message: 'not a machine of createMachine' });
+  if (!(machine instanceof PcMachine))
+    throw new RingfenceError('RF_INTERNAL', { message: 'not a machine of createMachine' });
   const { config, assist, ramBytes, kernelName } = machine.parts;
   const { outcome, exitStatus, detail, error } = ending;
   const report: RunReport = {
@@ -94,7 +106,12 @@ function result(machine: Machine, ending: Ending, wallSeconds: number, retired: 
       core: config.cpu.core,
       model: config.cpu.model,
       assist,
-      monitor: config.monitor === 'none' ? 'none' : typeof config.monitor.policy === 'string' ? config.monitor.policy : config.monitor.policy.name,
+      monitor:
+        config.monitor === 'none'
+          ? 'none'
+          : typeof config.monitor.policy === 'string'
+            ? config.monitor.policy
+            : config.monitor.policy.name,
     },
     error: error === undefined ? undefined : describeError(error),
   };

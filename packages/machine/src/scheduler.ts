@@ -70,7 +70,10 @@ export class Scheduler implements Clock {
       this.changed();
       due.callback();
       if (++calls > MAX_CALLBACKS) {
-        throw new RingfenceError('RF_INTERNAL', { message: `timer "${due.name}" arms itself in the past without end`, value: due.name });
+        throw new RingfenceError('RF_INTERNAL', {
+          message: `timer "${due.name}" arms itself in the past without end`,
+          value: due.name,
+        });
       }
     }
   }

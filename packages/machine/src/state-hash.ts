@@ -8,7 +8,11 @@ import { PAGE_SIZE, PTE_A, PTE_D, digestState, type StateRecord } from '@ringfen
 const MASK = ~(PTE_A | PTE_D);
 
 /** `frames`: physical addresses of the page-table frames. */
-export function hashMachine(ram: Uint8Array, frames: ReadonlySet<number>, records: Readonly<Record<string, StateRecord>>): string {
+export function hashMachine(
+  ram: Uint8Array,
+  frames: ReadonlySet<number>,
+  records: Readonly<Record<string, StateRecord>>,
+): string {
   const hash = createHash('sha256');
   hashRam(hash, ram, frames);
   for (const name of Object.keys(records).sort()) {

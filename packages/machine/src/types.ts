@@ -47,7 +47,8 @@ export type Outcome =
 
 /** How the guest itself (or a fault of ours) ended the run; stays once set. */
 export interface MachineEnd {
-  readonly outcome: 'power-off' | 'debug-exit' | 'until-serial' | 'reset' | 'halted' | 'triple-fault' | 'internal-error';
+  readonly outcome:
+    'power-off' | 'debug-exit' | 'until-serial' | 'reset' | 'halted' | 'triple-fault' | 'internal-error';
   /** Exit status for the command line. */
   readonly exitStatus: number;
   /** One line for people: who asked for the reset, why it cannot wake, ... */

@@ -68,7 +68,9 @@ const banks = {
   writeUnprotected: TLB_WRITE_UNPROTECTED,
 };
 function granted(r: ReturnType<typeof rig>, linear: number): string[] {
-  return Object.entries(banks).filter(([, bank]) => r.tag(bank, linear)).map(([name]) => name);
+  return Object.entries(banks)
+    .filter(([, bank]) => r.tag(bank, linear))
+    .map(([name]) => name);
 }
 
 describe('translation', () => {
@@ -196,11 +198,43 @@ describe('rights and page-fault error codes', () => {
     ['not present directory', 0, RW_U, PROTECTED, ACCESS_READ, 0, 0],
     ['not present table, user write', RW_U, 0, PROTECTED, ACCESS_WRITE, 1, PF_WRITE | PF_USER],
     ['user read of a supervisor page', RW_U, PTE_P | PTE_W, PROTECTED, ACCESS_READ, 1, PF_PRESENT | PF_USER],
-    ['user read under a supervisor directory entry', PTE_P | PTE_W, RW_U, PROTECTED, ACCESS_READ, 1, PF_PRESENT | PF_USER],
-    ['user write to a read-only page', RW_U, PTE_P | PTE_U, CR0_PE | CR0_PG, ACCESS_WRITE, 1, PF_PRESENT | PF_WRITE | PF_USER],
-    ['supervisor write to a read-only page, WP', RW_U, PTE_P | PTE_U, PROTECTED, ACCESS_WRITE, 0, PF_PRESENT | PF_WRITE],
+    [
+      'user read under a supervisor directory entry',
+      PTE_P | PTE_W,
+      RW_U,
+      PROTECTED,
+      ACCESS_READ,
+      1,
+      PF_PRESENT | PF_USER,
+    ],
+    [
+      'user write to a read-only page',
+      RW_U,
+      PTE_P | PTE_U,
+      CR0_PE | CR0_PG,
+      ACCESS_WRITE,
+      1,
+      PF_PRESENT | PF_WRITE | PF_USER,
+    ],
+    [
+      'supervisor write to a read-only page, WP',
+      RW_U,
+      PTE_P | PTE_U,
+      PROTECTED,
+      ACCESS_WRITE,
+      0,
+      PF_PRESENT | PF_WRITE,
+    ],
     ['supervisor write to a read-only page, no WP', RW_U, PTE_P | PTE_U, CR0_PE | CR0_PG, ACCESS_WRITE, 0, undefined],
-    ['supervisor write under a read-only directory entry, WP', PTE_P | PTE_U, RW_U, PROTECTED, ACCESS_WRITE, 0, PF_PRESENT | PF_WRITE],
+    [
+      'supervisor write under a read-only directory entry, WP',
+      PTE_P | PTE_U,
+      RW_U,
+      PROTECTED,
+      ACCESS_WRITE,
+      0,
+      PF_PRESENT | PF_WRITE,
+    ],
     ['supervisor read of a user page', RW_U, RW_U, PROTECTED, ACCESS_READ, 0, undefined],
     ['user fetch of a supervisor page', RW_U, PTE_P, PROTECTED, ACCESS_FETCH, 1, PF_PRESENT | PF_USER],
   ];
@@ -309,7 +343,10 @@ describe('flushes', () => {
   });
 
   it('ignore G without CR4.PGE or without the feature', () => {
-    for (const [features, cr4] of [[{ pse: true, pge: true }, 0], [{ pse: true, pge: false }, CR4_PGE]] as const) {
+    for (const [features, cr4] of [
+      [{ pse: true, pge: true }, 0],
+      [{ pse: true, pge: false }, CR4_PGE],
+    ] as const) {
       const r = rig(features);
       r.put(PTE, PAGE_A | RW_U | PTE_G);
       r.on(PROTECTED, cr4);
@@ -500,6 +537,11 @@ describe('an observer', () => {
     r.mmu.writeCr0(PROTECTED & ~CR0_WP);
     r.mmu.writeCr4(CR4_PGE);
     r.mmu.invlpg(LINEAR);
-    expect(seen).toEqual([`cr3 gen ${generation + 1}`, `cr0 gen ${generation + 1}`, `cr4 gen ${generation + 2}`, 'invlpg 403000']);
+    expect(seen).toEqual([
+      `cr3 gen ${generation + 1}`,
+      `cr0 gen ${generation + 1}`,
+      `cr4 gen ${generation + 2}`,
+      'invlpg 403000',
+    ]);
   });
 });

@@ -337,7 +337,8 @@ export class PagingMmu implements Mmu {
       tlb[TLB_WRITE_USER + index] = writable ? userTag : 0;
       const slot = this.writeSlot[page];
       if (slot !== index + 1) {
-        this.writeSlot[page] = slot === NO_SLOT || (slot > 0 && !this.entryMaps(slot - 1, page)) ? index + 1 : MANY_SLOTS;
+        this.writeSlot[page] =
+          slot === NO_SLOT || (slot > 0 && !this.entryMaps(slot - 1, page)) ? index + 1 : MANY_SLOTS;
       }
     } else {
       this.clearWriteTags(index);

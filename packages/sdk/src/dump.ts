@@ -34,18 +34,25 @@ export function dumpProcessor(processor: Processor): string {
   const words = (names: readonly string[], first: number) =>
     names.map((name, i) => `${name}=${hex(s[first + i])}`).join(' ');
   lines.push(words(['EAX', 'ECX', 'EDX', 'EBX'], 0), words(['ESP', 'EBP', 'ESI', 'EDI'], 4));
-  lines.push(`EIP=${hex(s[EIP])} EFLAGS=${hex(processor.getEflags())} CPL=${s[CPL]}${s[HALTED] !== 0 ? ' (halted)' : ''}`);
+  lines.push(
+    `EIP=${hex(s[EIP])} EFLAGS=${hex(processor.getEflags())} CPL=${s[CPL]}${s[HALTED] !== 0 ? ' (halted)' : ''}`,
+  );
   for (const [i, name] of ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'].entries()) {
     const at = SEG + i * SEG_WORDS;
     lines.push(
       `${name.padEnd(4)} ${hex(s[at + SEG_SELECTOR], 4)} base=${hex(s[at + SEG_BASE])} limit=${hex(s[at + SEG_LIMIT])} access=${hex(s[at + SEG_ACCESS], 5)}`,
     );
   }
-  lines.push(`GDT  base=${hex(s[GDTR_BASE])} limit=${hex(s[GDTR_LIMIT], 4)}   IDT base=${hex(s[IDTR_BASE])} limit=${hex(s[IDTR_LIMIT], 4)}`);
-  lines.push(`CR0=${hex(s[CR0])} CR2=${hex(s[CR2])} CR3=${hex(s[CR3])} CR4=${hex(s[CR4])} DR6=${hex(s[DR + 6])} DR7=${hex(s[DR + 7])}`);
+  lines.push(
+    `GDT  base=${hex(s[GDTR_BASE])} limit=${hex(s[GDTR_LIMIT], 4)}   IDT base=${hex(s[IDTR_BASE])} limit=${hex(s[IDTR_LIMIT], 4)}`,
+  );
+  lines.push(
+    `CR0=${hex(s[CR0])} CR2=${hex(s[CR2])} CR3=${hex(s[CR3])} CR4=${hex(s[CR4])} DR6=${hex(s[DR + 6])} DR7=${hex(s[DR + 7])}`,
+  );
   lines.push(`code:  ${bytesAt(processor, s[SEG + CS * SEG_WORDS + SEG_BASE] + s[EIP], 16)}`);
   const stack = s[SEG + SS * SEG_WORDS + SEG_BASE] + s[ESP];
-  for (let row = 0; row < 4; row++) lines.push(`stack: ${hex(stack + row * 16)}  ${bytesAt(processor, stack + row * 16, 16)}`);
+  for (let row = 0; row < 4; row++)
+    lines.push(`stack: ${hex(stack + row * 16)}  ${bytesAt(processor, stack + row * 16, 16)}`);
   return lines.join('\n');
 }
 

@@ -2,7 +2,23 @@
  * The flat 32-bit start that boot protocols ask for: a GDT in guest memory with one code and one data descriptor, both
  * 0..4 GiB, segment registers that match it, paging and interrupts off. Loaders compose their entry states from it.
  */
-import { AR_ACCESSED, AR_CODE, AR_DB, AR_G, AR_P, AR_RW, AR_S, CR0_ET, CR0_PE, CS, DS, ES, FS, GS, SS } from './layout.js';
+import {
+  AR_ACCESSED,
+  AR_CODE,
+  AR_DB,
+  AR_G,
+  AR_P,
+  AR_RW,
+  AR_S,
+  CR0_ET,
+  CR0_PE,
+  CS,
+  DS,
+  ES,
+  FS,
+  GS,
+  SS,
+} from './layout.js';
 import type { LoadSegment, SegmentImage } from './loader.js';
 
 const ACCESS_CODE32 = AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED | AR_DB | AR_G;
@@ -30,7 +46,12 @@ export function flatStart(code: number, data: number, base: number): FlatStart {
   const view = new DataView(bytes.buffer);
   view.setBigUint64(code, DESCRIPTOR_CODE32, true);
   view.setBigUint64(data, DESCRIPTOR_DATA32, true);
-  const segment = (selector: number, access: number): SegmentImage => ({ selector, base: 0, limit: 0xffffffff, access });
+  const segment = (selector: number, access: number): SegmentImage => ({
+    selector,
+    base: 0,
+    limit: 0xffffffff,
+    access,
+  });
   const dataSegment = segment(data, ACCESS_DATA32);
   return {
     table: { address: base, bytes },

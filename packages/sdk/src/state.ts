@@ -5,7 +5,8 @@
  */
 import { RingfenceError } from './errors.js';
 
-export type StateValue = null | boolean | number | string | Uint8Array | readonly StateValue[] | { readonly [key: string]: StateValue };
+export type StateValue =
+  null | boolean | number | string | Uint8Array | readonly StateValue[] | { readonly [key: string]: StateValue };
 
 /** What one component saved. `component` names the kind of component, `version` the shape of `data`. */
 export interface StateRecord {

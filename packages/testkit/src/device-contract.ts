@@ -154,5 +154,8 @@ function pokeEverything(device: Device, resources: DeviceResources): void {
 
 function expectSized(value: number, size: number): void {
   const limit = 2 ** (8 * size);
-  expect(Number.isInteger(value) && value >= (size === 4 ? -limit / 2 : 0) && value < limit, `${value} in ${size} bytes`).toBe(true);
+  expect(
+    Number.isInteger(value) && value >= (size === 4 ? -limit / 2 : 0) && value < limit,
+    `${value} in ${size} bytes`,
+  ).toBe(true);
 }

@@ -1,5 +1,5 @@
 /** Every capability a device may ask for, as fakes, in one bag: `new Uart16550(kit.irqs, kit.channel)`. */
-import { type BoardInfo } from '@ringfence/sdk';
+import type { BoardInfo } from '@ringfence/sdk';
 import { FakeClock } from './fake-clock.js';
 import { FakeByteChannel, FakeIrqLine, FakeIrqLines, FakePciBus, FakeSystemControl } from './fake-lines.js';
 

@@ -2,7 +2,7 @@
  * Virtual time that a spec moves by hand. `advance` stops at every deadline on the way, in order, so a callback sees
  * exactly its own time, as on a machine. Timers with the same deadline fire in the order they were created.
  */
-import { type Clock, type Timer } from '@ringfence/sdk';
+import type { Clock, Timer } from '@ringfence/sdk';
 
 class FakeTimer implements Timer {
   deadline: number | undefined;

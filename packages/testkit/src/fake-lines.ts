@@ -2,15 +2,7 @@
  * The capabilities a device gets, as fakes that remember what was done with them: interrupt lines, the INTR pin, a byte
  * channel, the board's controls, a PCI bus.
  */
-import {
-  type ByteChannel,
-  type IntrPin,
-  type IrqLine,
-  type IrqLines,
-  type PciBus,
-  type PciFunction,
-  type SystemControl,
-} from '@ringfence/sdk';
+import type { ByteChannel, IntrPin, IrqLine, IrqLines, PciBus, PciFunction, SystemControl } from '@ringfence/sdk';
 
 /** One line (or pin): its level now, and how often it rose. */
 export class FakeIrqLine implements IrqLine, IntrPin {

@@ -84,8 +84,7 @@ export class FlatMmu implements Mmu, CodeListener {
   probe(linear: number, access: number, user: number): number {
     const { present = true, write = true, user: userMay = true } = this.rights.get(linear >>> 12) ?? {};
     const code = (access === ACCESS_WRITE ? PF_WRITE : 0) | (user !== 0 ? PF_USER : 0);
-    const allowed =
-      (user === 0 || userMay) && (access !== ACCESS_WRITE || write || (user === 0 && !this.writeProtect));
+    const allowed = (user === 0 || userMay) && (access !== ACCESS_WRITE || write || (user === 0 && !this.writeProtect));
     if (!present || !allowed) {
       this.faultCode = code | (present ? PF_PRESENT : 0);
       return -1;

@@ -35,7 +35,7 @@ const INDEX16 = [ESI, EDI, ESI, EDI, ZERO, ZERO, ZERO, ZERO];
 const SEG16 = [DS, DS, SS, SS, DS, DS, SS, DS];
 
 export class Decoder {
-  private bytes = new Uint8Array(0);
+  private bytes: Uint8Array = new Uint8Array(0);
   private at = 0;
   private start = 0;
   private stop = 0;
@@ -120,7 +120,7 @@ export class Decoder {
     let memory = false;
     if (entry.modrm) {
       modrm = this.byte();
-      memory = modrm < 0xc0;
+      memory = modrm < 0xc0 && !entry.alwaysRegister;
       form = (memory ? entry.memoryForms : entry.registerForms)[(modrm >> 3) & 7];
     } else {
       form = entry.registerForms[0] ?? entry.memoryForms[0];

@@ -115,6 +115,8 @@ export class Form {
 /** What the decoder finds under one opcode byte. */
 export class Entry {
   modrm = false;
+  /** MOV to and from control and debug registers: the mod field is ignored. */
+  alwaysRegister = false;
   /** By the reg field, for register and memory forms; index 0 alone when there is no ModR/M. */
   readonly registerForms: (Form | undefined)[] = new Array<Form | undefined>(8).fill(undefined);
   readonly memoryForms: (Form | undefined)[] = new Array<Form | undefined>(8).fill(undefined);
@@ -122,6 +124,7 @@ export class Entry {
   add(form: Form): void {
     const ext = form.row.ext;
     this.modrm ||= form.modrm;
+    this.alwaysRegister ||= form.row.operands.some((operand) => operand === 'Cd' || operand === 'Dd');
     const hasRegister = form.r32 !== undefined || form.r16 !== undefined;
     const hasMemory = form.m32 !== undefined || form.m16 !== undefined;
     for (let reg = 0; reg < 8; reg++) {

@@ -80,7 +80,31 @@ export function outs32(c: Cpu, op: Op): void {
 
 export const stringIoRows: readonly OpcodeRow[] = [
   { mnemonic: 'ins', map: 1, opcode: 0x6c, operands: ['Yb', 'DX'], handlers: anySize(ins8), string: true, ends: true },
-  { mnemonic: 'ins', map: 1, opcode: 0x6d, operands: ['Yv', 'DX'], handlers: sized(ins16, ins32), string: true, ends: true },
-  { mnemonic: 'outs', map: 1, opcode: 0x6e, operands: ['DX', 'Xb'], handlers: anySize(outs8), string: true, ends: true },
-  { mnemonic: 'outs', map: 1, opcode: 0x6f, operands: ['DX', 'Xv'], handlers: sized(outs16, outs32), string: true, ends: true },
+  {
+    mnemonic: 'ins',
+    map: 1,
+    opcode: 0x6d,
+    operands: ['Yv', 'DX'],
+    handlers: sized(ins16, ins32),
+    string: true,
+    ends: true,
+  },
+  {
+    mnemonic: 'outs',
+    map: 1,
+    opcode: 0x6e,
+    operands: ['DX', 'Xb'],
+    handlers: anySize(outs8),
+    string: true,
+    ends: true,
+  },
+  {
+    mnemonic: 'outs',
+    map: 1,
+    opcode: 0x6f,
+    operands: ['DX', 'Xv'],
+    handlers: sized(outs16, outs32),
+    string: true,
+    ends: true,
+  },
 ];

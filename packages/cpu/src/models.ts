@@ -1,0 +1,84 @@
+/**
+ * Processor models as data. What a model offers is what the interpreter implements for it: the decoder leaves out rows of
+ * a later instruction set level or of a feature the model lacks, CPUID and CR4 follow from the same record.
+ * No model has an FPU yet (x87.ts).
+ */
+import type { CpuModel } from '@ringfence/sdk';
+
+const NOTHING: CpuModel['features'] = {
+  fpu: false,
+  vme: false,
+  de: false,
+  pse: false,
+  tsc: false,
+  msr: false,
+  pae: false,
+  cx8: false,
+  sep: false,
+  pge: false,
+  cmov: false,
+  mmx: false,
+  fxsr: false,
+  sse: false,
+  sse2: false,
+};
+
+export const I386: CpuModel = {
+  name: 'i386',
+  summary: 'Intel386 DX: no CPUID',
+  vendor: 'GenuineIntel',
+  family: 3,
+  model: 0,
+  stepping: 8,
+  cpuid: false,
+  isa: 3,
+  features: NOTHING,
+};
+
+export const I486: CpuModel = {
+  name: 'i486',
+  summary: 'Intel486 SX, a late one: CPUID, CR0.WP, alignment checks',
+  vendor: 'GenuineIntel',
+  family: 4,
+  model: 5,
+  stepping: 0,
+  cpuid: true,
+  isa: 4,
+  features: NOTHING,
+};
+
+export const PENTIUM: CpuModel = {
+  name: 'pentium',
+  summary: 'Pentium: 4 MiB pages, debug extensions, TSC, MSRs, CMPXCHG8B',
+  vendor: 'GenuineIntel',
+  family: 5,
+  model: 2,
+  stepping: 12,
+  cpuid: true,
+  isa: 5,
+  features: { ...NOTHING, de: true, pse: true, tsc: true, msr: true, cx8: true },
+};
+
+export const P6: CpuModel = {
+  name: 'p6',
+  summary: 'P6 family: adds global pages, SYSENTER, CMOV',
+  vendor: 'GenuineIntel',
+  family: 6,
+  model: 8,
+  stepping: 6,
+  cpuid: true,
+  isa: 6,
+  features: {
+    ...NOTHING,
+    de: true,
+    pse: true,
+    tsc: true,
+    msr: true,
+    cx8: true,
+    sep: true,
+    pge: true,
+    cmov: true,
+  },
+};
+
+export const MODELS: readonly CpuModel[] = [I386, I486, PENTIUM, P6];

@@ -1,0 +1,67 @@
+/**
+ * CPUID by model (SDM Vol. 2A, "CPUID—CPU Identification"). Leaves 0 and 1, leaf 2 for P6 (two-level cache descriptors of
+ * a Pentium III), and the brand string leaves when the model has a brand. A basic leaf beyond the last answers as the
+ * last, as Intel's parts do.
+ */
+import type { CpuModel } from '@ringfence/sdk';
+import { signature } from './reset.js';
+
+/** EAX, EBX, ECX, EDX of the last `cpuid`. */
+export const cpuidResult = new Int32Array(4);
+
+const FEATURE_BITS: readonly (readonly [keyof CpuModel['features'], number])[] = [
+  ['fpu', 0],
+  ['vme', 1],
+  ['de', 2],
+  ['pse', 3],
+  ['tsc', 4],
+  ['msr', 5],
+  ['pae', 6],
+  ['cx8', 8],
+  ['sep', 11],
+  ['pge', 13],
+  ['cmov', 15],
+  ['mmx', 23],
+  ['fxsr', 24],
+  ['sse', 25],
+  ['sse2', 26],
+];
+
+/** EDX of leaf 1. */
+export function featureBits(model: CpuModel): number {
+  let bits = 0;
+  for (const [feature, bit] of FEATURE_BITS) if (model.features[feature]) bits |= 1 << bit;
+  return bits;
+}
+
+function text(value: string, at: number): number {
+  let word = 0;
+  for (let i = 0; i < 4; i++) word |= (value.charCodeAt(at + i) || 0) << (i * 8);
+  return word;
+}
+
+export function cpuid(model: CpuModel, leaf: number, _subleaf: number): void {
+  const r = cpuidResult;
+  const last = model.isa >= 6 ? 2 : 1;
+  const brand = model.brand;
+  let basic = leaf >>> 0;
+  r.fill(0);
+  if (brand !== undefined && basic >= 0x80000000 && basic <= 0x80000004) {
+    if (basic === 0x80000000) r[0] = 0x80000004 | 0;
+    else if (basic >= 0x80000002) for (let i = 0; i < 4; i++) r[i] = text(brand, (basic - 0x80000002) * 16 + i * 4);
+    return;
+  }
+  if (basic > last) basic = last;
+  if (basic === 0) {
+    r[0] = last;
+    r[1] = text(model.vendor, 0);
+    r[3] = text(model.vendor, 4);
+    r[2] = text(model.vendor, 8);
+  } else if (basic === 1) {
+    r[0] = signature(model);
+    r[3] = featureBits(model);
+  } else {
+    r[0] = 0x03020101;
+    r[3] = 0x0c040882;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Model-specific registers: TSC, SYSENTER, the assist control, and the few that system software reads without asking.
+ * SDM Vol. 4, 2.23 "MSRs in the P6 Family Processors". Any other index raises #GP(0). Callers have checked privilege.
+ */
+import {
+  MSR_ASSIST,
+  MSR_ASSIST_INDEX,
+  MSR_SYSENTER_CS,
+  MSR_SYSENTER_EIP,
+  MSR_SYSENTER_ESP,
+  TSC_OFFSET,
+} from '@ringfence/sdk';
+import type { Cpu } from '../cpu.js';
+import { refreshPrivilege } from '../segments/derived.js';
+
+const IA32_TIME_STAMP_COUNTER = 0x10;
+const IA32_PLATFORM_ID = 0x17;
+const IA32_BIOS_UPDT_TRIG = 0x79;
+const IA32_BIOS_SIGN_ID = 0x8b;
+const IA32_SYSENTER_CS = 0x174;
+const IA32_SYSENTER_ESP = 0x175;
+const IA32_SYSENTER_EIP = 0x176;
+const DEBUGCTL = 0x1d9;
+
+const TWO32 = 0x100000000;
+
+/** Low and high words of the last value read. */
+export const msrValue = { low: 0, high: 0 };
+
+export function readTsc(c: Cpu): void {
+  const now = c.bus.now();
+  const low = (now % TWO32) + (c.s[TSC_OFFSET] >>> 0);
+  msrValue.low = low | 0;
+  msrValue.high = (Math.floor(now / TWO32) + (c.s[TSC_OFFSET + 1] >>> 0) + (low >= TWO32 ? 1 : 0)) | 0;
+}
+
+/** Makes the TSC read as the given value now. */
+function writeTsc(c: Cpu, low: number, high: number): void {
+  const now = c.bus.now();
+  const difference = (low >>> 0) - (now % TWO32);
+  c.s[TSC_OFFSET] = difference | 0;
+  c.s[TSC_OFFSET + 1] = ((high >>> 0) - Math.floor(now / TWO32) - (difference < 0 ? 1 : 0)) | 0;
+}
+
+/** Leaves the value in `msrValue`. */
+export function readMsr(c: Cpu, index: number): void {
+  msrValue.high = 0;
+  const sep = c.model.features.sep;
+  switch (index >>> 0) {
+    case IA32_TIME_STAMP_COUNTER:
+      if (!c.model.features.tsc) c.gp(0);
+      readTsc(c);
+      return;
+    case IA32_SYSENTER_CS:
+      msrValue.low = sep ? c.s[MSR_SYSENTER_CS] : c.gp(0);
+      return;
+    case IA32_SYSENTER_ESP:
+      msrValue.low = sep ? c.s[MSR_SYSENTER_ESP] : c.gp(0);
+      return;
+    case IA32_SYSENTER_EIP:
+      msrValue.low = sep ? c.s[MSR_SYSENTER_EIP] : c.gp(0);
+      return;
+    case MSR_ASSIST_INDEX:
+      msrValue.low = c.assist !== 'none' ? c.s[MSR_ASSIST] : c.gp(0);
+      return;
+    case IA32_PLATFORM_ID:
+    case IA32_BIOS_SIGN_ID:
+    case DEBUGCTL:
+      msrValue.low = c.model.isa >= 6 ? 0 : c.gp(0);
+      return;
+    default:
+      c.gp(0);
+  }
+}
+
+export function writeMsr(c: Cpu, index: number, low: number, high: number): void {
+  const sep = c.model.features.sep;
+  switch (index >>> 0) {
+    case IA32_TIME_STAMP_COUNTER:
+      if (!c.model.features.tsc) c.gp(0);
+      writeTsc(c, low, high);
+      return;
+    case IA32_SYSENTER_CS:
+      c.s[sep ? MSR_SYSENTER_CS : c.gp(0)] = low;
+      return;
+    case IA32_SYSENTER_ESP:
+      c.s[sep ? MSR_SYSENTER_ESP : c.gp(0)] = low;
+      return;
+    case IA32_SYSENTER_EIP:
+      c.s[sep ? MSR_SYSENTER_EIP : c.gp(0)] = low;
+      return;
+    case MSR_ASSIST_INDEX:
+      if (c.assist === 'none' || (low & ~3) !== 0) c.gp(0);
+      c.s[MSR_ASSIST] = low;
+      refreshPrivilege(c);
+      c.endBlock();
+      return;
+    case IA32_BIOS_UPDT_TRIG: // no microcode to update
+    case IA32_BIOS_SIGN_ID:
+      if (c.model.isa < 6) c.gp(0);
+      return;
+    case DEBUGCTL: // neither branch recording nor branch stepping
+      if (c.model.isa < 6 || low !== 0) c.gp(0);
+      return;
+    default:
+      c.gp(0);
+  }
+}
