@@ -130,6 +130,7 @@ void trap_dispatch(struct frame *frame) {
     record(frame);
     trap_happened = 1;
     frame->eip = trap_resume;
+    frame->cs = KERNEL_CS;
     frame->eflags &= ~(EFLAGS_TF | EFLAGS_NT);
     trap_resume = 0;
     return;

@@ -104,7 +104,7 @@ describe('ringfence run refuses', () => {
       .split(' ')
       .filter((word) => word !== '');
     const given = /--serial |--debugcon |--report /.test(args) ? [] : ['--report', 'r.json', '--serial', 'file:s.log'];
-    const { status, out, err, left } = await run(['run', ...words, ...given]);
+    const { status, out, err, left } = await run(['run', ...given, ...words]);
     expect(err).toMatch(/^RF_[A-Z_]+: .+\n$/);
     expect(err).toContain(code);
     expect(err).toMatch(says);

@@ -14,20 +14,12 @@
  *   SHIFT           result         -                  -             in EFLAGS     in EFLAGS              0 (undefined)
  * ZF, SF and PF come from res in every kind. Everything rarer (BCD, SAHF, ...) works out its flags at once with `setArith`.
  */
-import {
-  EFLAGS,
-  FLAGS_ARITH,
-  FLAG_CF,
-  FLAG_OF,
-  FLAG_PF,
-  FLAG_SF,
-  FLAG_ZF,
-  LAZY_DST,
-  LAZY_OP,
-  LAZY_RES,
-  LAZY_SRC,
-} from '@ringfence/sdk';
+import * as layout from '@ringfence/sdk';
 import type { Cpu } from './cpu.js';
+
+// Compiled code loads an imported binding at every use; a constant of the module itself becomes part of the code.
+const { EFLAGS, FLAG_CF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF, FLAGS_ARITH, LAZY_DST, LAZY_OP, LAZY_RES, LAZY_SRC } =
+  layout;
 
 export const LAZY_NONE = 0;
 export const LAZY_ADD8 = 1;

@@ -44,6 +44,10 @@ export class BareExecutor implements GuestExecutor {
     this.processor.loadState(record);
   }
 
+  get pageTableRoots(): Set<number> {
+    return this.processor.mmu.roots;
+  }
+
   pageTableFrames(): ReadonlySet<number> {
     return pageTableFrames(this.processor.mmu.roots, this.processor.space);
   }

@@ -145,7 +145,13 @@ export class PcMachine implements Machine {
     executor.settle();
     const ram: StateRecord = { component: 'memory', version: 1, data: { bytes: memory.ram().slice() } };
     const clock: StateRecord = { component: 'clock', version: 1, data: { retired: this.retired } };
-    return { version: 1, components: { ...this.records(), memory: ram, clock } };
+    // A set is equal whatever its order; sorted, so that equal machines give equal snapshots.
+    const roots: StateRecord = {
+      component: 'page-table-roots',
+      version: 1,
+      data: { roots: [...(executor.pageTableRoots ?? [])].sort((a, b) => a - b) },
+    };
+    return { version: 1, components: { ...this.records(), memory: ram, clock, roots } };
   }
 
   loadState(saved: SavedMachine): void {
@@ -168,9 +174,12 @@ export class PcMachine implements Machine {
       });
     }
     const retired = Number(checkedState(record('clock'), 'clock', 1).retired);
+    const { roots } = checkedState(record('roots'), 'page-table-roots', 1);
     for (const { part } of devices) record(`device:${part.name}`);
     memory.writeBytes(0, ram);
     executor.loadGuestState(record('processor'));
+    executor.pageTableRoots?.clear();
+    for (const root of Array.isArray(roots) ? (roots as readonly number[]) : []) executor.pageTableRoots?.add(root);
     this.retiredBefore = retired - executor.retired();
     board.loadState(record('board'));
     for (const { part, device } of devices) device.loadState(record(`device:${part.name}`));

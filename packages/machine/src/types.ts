@@ -63,7 +63,7 @@ export type SliceOutcome = 'budget' | 'idle' | 'ended';
 
 export interface SavedMachine {
   readonly version: 1;
-  /** By component name: `clock`, `board`, `memory`, `processor`, `device:<name>`. */
+  /** By component name: `clock`, `board`, `memory`, `roots`, `processor`, `device:<name>`. */
   readonly components: Readonly<Record<string, StateRecord>>;
 }
 

@@ -467,7 +467,6 @@ describe('fast tags', () => {
     const aliases = [LINEAR, LINEAR + 0x1000];
     for (const linear of aliases) r.mmu.translate(linear, ACCESS_WRITE, 1);
     r.memory.markCode(PAGE_A >>> 12);
-    r.mmu.dropWriteTags(PAGE_A >>> 12);
     for (const linear of aliases) {
       expect(granted(r, linear)).toEqual(['readSupervisor', 'readUser']);
       expect(r.mmu.translate(linear, ACCESS_WRITE, 1)).toBe(PAGE_A);

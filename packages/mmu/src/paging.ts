@@ -37,8 +37,7 @@
  *   access denied by an entry, or      that entry (then a fresh walk)   the same
  *   write while its D is clear
  *   page kind or A20 changes           none                             all
- *   a page starts to hold code         none                             write tags of its entries (`dropWriteTags`,
- *                                                                       called by the core's code cache)
+ *   a page starts to hold code         none                             write tags of its entries
  *   data breakpoint set                none                             of the pages concerned (`setSlowPages`)
  *   generation or epoch wraps          (epoch) all but global           (generation) all banks are cleared
  */
@@ -141,6 +140,7 @@ export class PagingMmu implements Mmu {
     this.writeSlot = new Int16Array(init.memory.codePages.length);
     this.tlb.fill(0);
     init.space.onChange(() => this.dropTags());
+    init.memory.addCodeListener({ codePageAdded: (page) => this.dropWriteTags(page), codeWritten: () => false });
   }
 
   translate(linear: number, access: number, user: number): number {

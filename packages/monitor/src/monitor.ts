@@ -99,6 +99,8 @@ export class Monitor implements GuestExecutor {
   /** True in the monitor state. */
   private inMonitor = true;
   private stopRequested = false;
+  /** Whether the exit being settled has its name in the report; true between exits. */
+  private named = true;
   private pin = false;
   /** `retired()` when the emulator last left an interrupt shadow behind; the shadow is over once the count moves on. */
   private shadowAt = -1;
@@ -267,6 +269,7 @@ export class Monitor implements GuestExecutor {
     world.leave();
     this.inMonitor = true;
     counters.exits++;
+    this.named = false;
     this.expireShadow();
     switch (world.vector) {
       case VEC_PF:
@@ -277,7 +280,7 @@ export class Monitor implements GuestExecutor {
         break;
       case HOST_INTERRUPT_VECTOR:
         this.parts.hardware.setIntr(false);
-        counters.reason('interrupt');
+        this.name('interrupt');
         break;
       case VEC_DF:
         throw internal('the hardware raised a double fault under the monitor', this.dump());
@@ -298,7 +301,7 @@ export class Monitor implements GuestExecutor {
     }
     const kind = pager.fault(linear, write, this.g[CPL] === 3);
     if (kind === FILLED) {
-      counters.reason('shadow-fill');
+      this.name('shadow-fill');
     } else if (kind === GUEST_FAULT || kind === DEVICE) {
       this.stepper.abandon();
       this.emulate('device', kind === DEVICE ? 'device' : 'page-fault');
@@ -318,7 +321,7 @@ export class Monitor implements GuestExecutor {
       return;
     }
     if (write) pager.traceWrites++;
-    counters.reason(write ? 'structure-write' : 'structure-read');
+    this.name(write ? 'structure-write' : 'structure-read');
     this.stepper.structureAccess({
       linear,
       frame,
@@ -335,10 +338,10 @@ export class Monitor implements GuestExecutor {
     let bits = dr6 & DR6_HITS;
     const single = (dr6 & DR6_BS) !== 0;
     if (single && world.stepping) {
-      counters.reason('single-step');
+      this.name('single-step');
       this.stepper.completed();
     } else {
-      counters.reason('debug');
+      this.name('debug');
     }
     if (single && (this.g[EFLAGS] & FLAG_TF) !== 0) bits |= DR6_BS;
     if (bits === 0 || ((bits & DR6_BS) === 0 && (this.h[DR + 7] & 0xff) === 0)) return;
@@ -359,17 +362,24 @@ export class Monitor implements GuestExecutor {
     if (done > 0) hw.addRetired(done);
     const info = emulator.lastInstruction;
     if (this.outcome === STEP_FAULTED || this.outcome === STEP_SHUTDOWN) {
-      counters.reason(exception);
+      this.name(exception);
     } else if (info.system) {
       counters.emulations++;
-      counters.reason(instructionReason(info.mnemonic));
+      this.name(instructionReason(info.mnemonic));
     } else {
       if (why === 'structure') counters.emulations++;
       counters.userEmulation(why);
-      counters.reason(why);
+      this.name(why);
     }
     if (this.g[SHADOW] !== 0) this.shadowAt = hw.retired();
     this.reconcile();
+  }
+
+  /** Gives the exit being settled its name in the report: the first one counts. */
+  private name(reason: string): void {
+    if (this.named) return;
+    this.named = true;
+    this.parts.counters.reason(reason);
   }
 
   // ------------------------------------------------------------------------------------------ following the guest

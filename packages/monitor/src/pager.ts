@@ -33,7 +33,7 @@ import {
   type ShadowCacheStrategy,
 } from '@ringfence/sdk';
 import type { GuestWalk } from './guest-walk.js';
-import { FRAME_SHADOWS, FRAME_STACK, POOL_FRAMES, TOP_SLOT } from './layout.js';
+import { FRAME_SHADOWS, FRAME_STACK, POOL_FRAMES, STACK_PAGE, TOP_SLOT } from './layout.js';
 import { Table, sameMeaning, type TableKind } from './shadow-table.js';
 import { TRACE_HIDDEN, TRACE_PAGE_TABLE, Traces } from './traces.js';
 import type { Window } from './window.js';
@@ -169,9 +169,11 @@ export class Pager implements ShadowCache {
     if (!walk.walk(linear) || !walk.permits(write, user)) return GUEST_FAULT;
     const kind = this.space.kind[walk.frame >>> 12];
     if ((kind & PAGE_RAM) === 0 && (write || kind !== PAGE_ROM)) return DEVICE;
+    if (linear >>> 12 === STACK_PAGE >>> 12) return DEVICE;
+    // Hooking the leaf in may start the trace of this very frame: a table that maps itself.
+    this.leaf(linear);
     const trace = this.traces.at(walk.frame);
     if ((trace & (1 << TRACE_HIDDEN)) !== 0 || (write && trace !== 0)) return STRUCTURE;
-    if (linear >>> 12 === 0xfffff) return DEVICE;
     this.map(linear, write, user, trace === 0 && kind !== PAGE_ROM);
     this.fills++;
     return FILLED;

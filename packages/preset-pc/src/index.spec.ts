@@ -28,14 +28,22 @@ describe('the PC preset', () => {
   });
 
   it('makes a board on which no two devices want the same port or line', () => {
-    const machine = createMachine({ config: parseMachineConfig({ memory: '2M', loader: 'flat' }), registry: createRegistry(), kernel });
+    const machine = createMachine({
+      config: parseMachineConfig({ memory: '2M', loader: 'flat' }),
+      registry: createRegistry(),
+      kernel,
+    });
     for (const part of createRegistry().list('device')) expect(machine.device(part.name), part.name).toBeDefined();
     expect(machine.runSlice(10)).toBe('ended');
     expect(machine.end?.outcome).toBe('halted');
   });
 
   it('takes further plugins, and refuses one twice', () => {
-    const extra = definePlugin({ name: 'x', sdk: SDK_VERSION, parts: [{ ...createRegistry().get('model', 'p6'), name: 'mine' }] });
+    const extra = definePlugin({
+      name: 'x',
+      sdk: SDK_VERSION,
+      parts: [{ ...createRegistry().get('model', 'p6'), name: 'mine' }],
+    });
     expect(createRegistry([extra]).get('model', 'mine').name).toBe('mine');
     expect(() => createRegistry([pcPreset[0]])).toThrow(/comes from both/);
   });

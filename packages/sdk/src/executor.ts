@@ -20,6 +20,8 @@ export interface GuestExecutor {
   loadGuestState(record: StateRecord): void;
   /** The guest-physical frames whose A and D bits `stateHash` masks: directories and tables the guest ever used. */
   pageTableFrames(): ReadonlySet<number>;
+  /** The guest MMU's live set of directories (`Mmu.roots`), so that a snapshot can carry it along. */
+  readonly pageTableRoots?: Set<number>;
   /** Any bytes of guest RAM that are not the guest's at the moment: called before RAM is read from outside. */
   settle(): void;
   /** A dump of registers and stack for people. */

@@ -75,6 +75,24 @@ export const CORE_PRIVATE = 76;
 export const FPU = 128;
 export const STATE_WORDS = 256;
 
+// x87 state: indices into `MachineMemory.fpuWords()`, the words from FPU up of slot 0. There is one FPU, of both core slots.
+export const FPU_WORDS = STATE_WORDS - FPU;
+export const FPU_CONTROL = 0;
+/** The status word without its TOP field. */
+export const FPU_STATUS = 1;
+export const FPU_TOP = 2;
+/** Bit n set: register n (not ST(n)) holds a value, as in the tag byte of FXSAVE. */
+export const FPU_TAGS = 3;
+/** Last instruction: its 11 opcode bits, its address, the address of its memory operand. */
+export const FPU_OPCODE = 4;
+export const FPU_IP = 5;
+export const FPU_CS = 6;
+export const FPU_DP = 7;
+export const FPU_DS = 8;
+/** Registers R0..R7, 4 words each: significand low and high, sign and exponent (16 bits), nothing. */
+export const FPU_REGISTERS = 16;
+export const FPU_REGISTER_WORDS = 4;
+
 /** Access rights as the VMX literature packs them (SDM Vol. 3C, 25.4.1 "Guest Register State"). */
 export const AR_TYPE = 0x000f;
 export const AR_ACCESSED = 0x0001;

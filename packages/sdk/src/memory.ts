@@ -5,7 +5,7 @@
  * It does not know devices or who may touch what; that is `PhysicalSpace`.
  */
 import { RingfenceError } from './errors.js';
-import { CORE_SLOTS, PHYS_BASE, STATE_WORDS, TLB_WORDS, stateOffset, tlbOffset } from './layout.js';
+import { CORE_SLOTS, FPU, FPU_WORDS, PHYS_BASE, STATE_WORDS, TLB_WORDS, stateOffset, tlbOffset } from './layout.js';
 
 export const PAGE_SIZE = 4096;
 const WASM_PAGE = 65536;
@@ -66,6 +66,11 @@ export class MachineMemory {
   stateWords(slot: number): Int32Array {
     checkSlot(slot);
     return new Int32Array(this.buffer, stateOffset(slot), STATE_WORDS);
+  }
+
+  /** The state words of the machine's one FPU: the guest's x87 state stays in it while a monitor's emulator runs. */
+  fpuWords(): Int32Array {
+    return new Int32Array(this.buffer, stateOffset(0) + FPU * 4, FPU_WORDS);
   }
 
   /** The TLB words of a core slot. */

@@ -121,7 +121,8 @@ export class Decoder {
     if (entry.modrm) {
       modrm = this.byte();
       memory = modrm < 0xc0 && !entry.alwaysRegister;
-      form = (memory ? entry.memoryForms : entry.registerForms)[(modrm >> 3) & 7];
+      const reg = (modrm >> 3) & 7;
+      form = memory ? entry.memoryForms[reg] : (entry.rmForms[modrm & 0x3f] ?? entry.registerForms[reg]);
     } else {
       form = entry.registerForms[0] ?? entry.memoryForms[0];
       memory = form !== undefined && form.imm === IMM_MOFFS;
@@ -147,6 +148,7 @@ export class Decoder {
     }
     if (override >= 0) op.seg = override;
     if (form.imm !== IMM_NONE) this.immediate(op, form);
+    if (form.escape) op.imm = ((opcode & 7) << 8) | modrm;
     if (form.sensitive && this.sensitiveGate !== undefined) op.exec = this.sensitiveGate;
     return op;
   }

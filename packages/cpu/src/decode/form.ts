@@ -30,6 +30,7 @@ const RM: Partial<Record<Operand, number>> = {
   Ew: REG_WORD,
   Ev: REG_V,
   Ed: REG_DWORD,
+  ST: REG_PLAIN,
   M: REG_NONE,
   Mb: REG_NONE,
   Mw: REG_NONE,
@@ -80,6 +81,8 @@ export class Form {
   readonly lockable: boolean;
   readonly ends: boolean;
   readonly sensitive: boolean;
+  /** D8..DF: `Op.imm` gets the eleven opcode bits that the x87 remembers. */
+  readonly escape: boolean;
 
   constructor(row: OpcodeRow) {
     this.row = row;
@@ -109,6 +112,7 @@ export class Form {
     this.lockable = row.lockable ?? false;
     this.ends = row.ends ?? false;
     this.sensitive = row.sensitive ?? false;
+    this.escape = row.map === 1 && (row.opcode & 0xf8) === 0xd8;
   }
 }
 
@@ -120,6 +124,8 @@ export class Entry {
   /** By the reg field, for register and memory forms; index 0 alone when there is no ModR/M. */
   readonly registerForms: (Form | undefined)[] = new Array<Form | undefined>(8).fill(undefined);
   readonly memoryForms: (Form | undefined)[] = new Array<Form | undefined>(8).fill(undefined);
+  /** Register forms that the r/m field tells apart, by reg * 8 + r/m; they win over `registerForms`. */
+  readonly rmForms: (Form | undefined)[] = [];
 
   add(form: Form): void {
     const ext = form.row.ext;
@@ -129,7 +135,10 @@ export class Entry {
     const hasMemory = form.m32 !== undefined || form.m16 !== undefined;
     for (let reg = 0; reg < 8; reg++) {
       if (ext !== undefined && ext !== reg) continue;
-      if (hasRegister) this.registerForms[reg] ??= form;
+      if (hasRegister) {
+        if (form.row.rm !== undefined) this.rmForms[reg * 8 + form.row.rm] ??= form;
+        else this.registerForms[reg] ??= form;
+      }
       if (hasMemory) this.memoryForms[reg] ??= form;
     }
   }

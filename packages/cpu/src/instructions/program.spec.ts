@@ -30,7 +30,7 @@ const PROGRAM = [
   0xd1, 0xc0,                               // rol eax, 1
   0xe8, 0x05, 0x00, 0x00, 0x00,             // call f
   0x4b,                                     // dec ebx
-  0x75, 0xc0,                               // jnz again
+  0x75, 0xc3,                               // jnz again
   0xeb, 0xfe,                               // jmp $
   0xf7, 0xe3,                               // f: mul ebx
   0x31, 0xc2,                               // xor edx, eax

@@ -18,6 +18,7 @@ export type Operand =
   | 'ES' | 'CS' | 'SS' | 'DS' | 'FS' | 'GS'
   | 'Ap' | 'Mp' | 'Ma' | 'M' | 'Mb' | 'Mw' | 'Md' | 'Mq' | 'Ms' // far pointers and memory-only operands
   | 'Xb' | 'Xv' | 'Yb' | 'Yv' // string operands
+  | 'ST' // x87 stack register by the r/m field
   | 'Fv';
 
 /** Handlers by operand size and by register or memory form. Absent forms raise #UD. */
@@ -37,6 +38,8 @@ export interface OpcodeRow {
   readonly opcode: number;
   /** ModR/M reg field that selects this row within a group. */
   readonly ext?: number;
+  /** R/m field that selects this row within a group, in the register form: the x87's operations without operand. */
+  readonly rm?: number;
   readonly operands: readonly Operand[];
   readonly handlers: RowHandlers;
   /** First instruction-set level that has it: 3 = 386 (default), 4, 5, 6. */
