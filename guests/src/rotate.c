@@ -49,6 +49,10 @@ static u32 take_frame(void) {
 static u32 *entry_of(struct space *space, u32 table, u32 page) { return &pool[space->table[table]][16 + 3 * page]; }
 static u32 linear_of(u32 table, u32 page) { return WINDOW(table) + (16 + 3 * page) * PAGE + 4; }
 
+static void copy_words(u32 *to, const u32 *from, u32 words) {
+  asm volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+
 /** Builds a space from frames that may just have been data. */
 static void create(struct space *space) {
   space->directory = take_frame();
@@ -76,9 +80,9 @@ static void destroy(struct space *space) {
   for (u32 i = 0; i < TABLES + 1; i++) {
     u32 *words = pool[frames[i]];
     switch (random(3)) {
-      case 0: fill32(words, 0x20202020, 1024); break;
-      case 1: fill32(words, DATA_FRAME(random(DATA)) | P | RW, 1024); break;
-      default: copy(words, image_start + random(16) * 64, PAGE);
+      case 0: fill32(words, 0x20202020, 512); break;
+      case 1: fill32(words + 256, DATA_FRAME(random(DATA)) | P | RW, 512); break;
+      default: copy(words, image_start + random(16) * 64, 512);
     }
     // As a stack, too: PUSH and CALL into what was a table.
     u32 keep;
@@ -119,27 +123,35 @@ static void edit(struct space *space) {
   u32 t = random(TABLES), p = random(PAGES), other = random(PAGES);
   u32 *one = entry_of(space, t, p), *two = entry_of(space, t, other);
   u32 frame = random(DATA);
-  switch (random(7)) {
-    case 0:  // swap two entries
+  switch (random(24)) {
+    default:  // swap two entries
       asm volatile("movl (%1), %%eax\n\txchgl %%eax, (%0)\n\tmovl %%eax, (%1)" : : "r"(one), "r"(two) : "eax", "memory");
       u8 page = space->page[t][p], writable = space->writable[t][p];
       space->page[t][p] = space->page[t][other], space->writable[t][p] = space->writable[t][other];
       space->page[t][other] = page, space->writable[t][other] = writable;
       break;
-    case 1:  // absent
+    case 0:  // absent
+    case 1:
+    case 2:
       asm volatile("btrl $0, (%0)" : : "r"(one) : "memory", "cc");
       space->page[t][p] = 0;
       break;
-    case 2:  // another frame
-    case 3:
+    case 3:  // another frame
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
       *one = DATA_FRAME(frame) | P | RW;
       space->page[t][p] = (u8)(frame + 1), space->writable[t][p] = 1;
       break;
-    case 4:  // read-only
+    case 9:  // read-only
+    case 10:
+    case 11:
       asm volatile("lock andl $~2, (%0)" : : "r"(one) : "memory", "cc");
       space->writable[t][p] = 0;
       break;
-    case 5:  // the two tables change places in the directory
+    case 12:  // the two tables change places in the directory
       for (u32 i = 0; i < PAGES; i++) {
         u8 a = space->page[0][i], b = space->writable[0][i];
         space->page[0][i] = space->page[1][i], space->writable[0][i] = space->writable[1][i];
@@ -150,13 +162,14 @@ static void edit(struct space *space) {
       directory[WINDOW(0) >> 22] = (u32)pool[space->table[0]] | P | RW;
       directory[WINDOW(1) >> 22] = (u32)pool[space->table[1]] | P | RW;
       break;
-    default: {  // the whole table moves to a new frame, the old one becomes data
+    case 13: {  // the whole table moves to a new frame, the old one becomes data
       u32 old = space->table[t], new = take_frame();
-      copy(pool[new], pool[old], PAGE);
+      copy_words(pool[new], pool[old], 1024);
       space->table[t] = new;
       pool[space->directory][WINDOW(t) >> 22] = (u32)pool[new] | P | RW;
-      fill32(pool[old], seed, 1024);
+      fill32(pool[old], seed, 256);
       used[old] = 0;
+      break;
     }
   }
 }

@@ -174,7 +174,7 @@ function cached() {
 
 /**
  * For tests: `{ path, record }` of memtest86+ia32.bin, fetched when it is not cached, or `{ skip: reason }`. With
- * RINGFENCE_REQUIRE_GUESTS set (as .ci/run does) it throws instead of skipping.
+ * RINGFENCE_REQUIRE_NETWORK_GUESTS set (as .ci/run does) it throws instead of skipping.
  */
 export function ensureMemtest() {
   const path = join(cacheDir, BINARY);
@@ -183,7 +183,7 @@ export function ensureMemtest() {
   } catch (error) {
     if (!(error instanceof FetchError)) throw error;
     const skip = `memtest86+ was not fetched: ${error.message}`;
-    if (process.env.RINGFENCE_REQUIRE_GUESTS) throw new Error(skip);
+    if (process.env.RINGFENCE_REQUIRE_NETWORK_GUESTS) throw new Error(skip);
     return { skip };
   }
 }

@@ -16,13 +16,14 @@ import {
   unknownName,
 } from '@ringfence/sdk';
 import { registryOf } from './execute.js';
+import { failureList } from './failures.js';
 import type { HarnessIo } from './io.js';
 import { parseMatrix, spread, type Variant } from './matrix.js';
 import { liveProgress, plainProgress, type Progress } from './progress.js';
 import type { SuiteResults } from './results.js';
 import { runSuite } from './suite-run.js';
 import { type Guest, readSuite, type Suite } from './suite.js';
-import { comparisonTable } from './table.js';
+import { comparisonTable, TABLE_NOTE } from './table.js';
 import { JUNIT_FILE, probeReportFolder, RESULTS_FILE, writeReports } from './write-reports.js';
 
 interface RunFlags {
@@ -121,19 +122,12 @@ async function runCommand(suiteFile: string, flags: RunFlags, io: HarnessIo): Pr
 }
 
 function closing(results: SuiteResults, folder: string, verbose: boolean, cwd: string): string {
-  const failures = results.guests.flatMap(({ guest, runs }) =>
-    runs
-      .filter((run) => run.verdict === 'failed')
-      .map(
-        (run) =>
-          `FAILED ${guest} ${run.variant}\n${run.faults.map((fault) => `  ${fault}\n`).join('')}  to repeat: ${run.command}\n`,
-      ),
-  );
+  const failures = failureList(results.guests, cwd);
   const where = relative(cwd, folder) || '.';
   const left = results.notRun > 0 ? `, ${results.notRun} not run` : '';
   return [
-    `\n${comparisonTable(results.guests, verbose)}\n`,
-    failures.length > 0 ? `\n${failures.join('')}` : '',
+    `\n${comparisonTable(results.guests, verbose)}\n${TABLE_NOTE}\n`,
+    failures === '' ? '' : `\n${failures}`,
     `\nreports: ${where}/${RESULTS_FILE}, ${where}/${JUNIT_FILE} (${results.seconds.toFixed(1)} s)\n`,
     `suite: ${results.passed} passed, ${results.failed} failed${left}\n`,
   ].join('');

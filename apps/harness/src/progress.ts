@@ -3,6 +3,7 @@
  * nothing.
  */
 import { Listr } from 'listr2';
+import { shortDigests } from './failures.js';
 import type { GuestRecord, RunRecord } from './results.js';
 import type { Observer } from './suite-run.js';
 
@@ -17,7 +18,7 @@ const seconds = (run: RunRecord): string => (run.report === undefined ? '' : ` $
 export function plainProgress(write: (line: string) => void): Progress {
   return {
     runDone: (guest, run) => {
-      if (run.verdict === 'failed') write(`FAILED ${guest} ${run.variant}:${seconds(run)} ${run.faults.join('; ')}`);
+      if (run.verdict === 'failed') write(`FAILED ${guest} ${run.variant}: ${shortDigests(run.faults[0])}`);
     },
     guestDone: (record) => write(guestLine(record)),
     done: async () => {},
@@ -44,8 +45,7 @@ export function liveProgress(guests: readonly string[], runsPerGuest: number): P
         const record = await row.finished;
         task.title = guestLine(record);
         const faults = record.runs.filter((run) => run.verdict === 'failed');
-        if (faults.length > 0)
-          throw new Error(faults.map((run) => `${run.variant}: ${run.faults.join('; ')}`).join('\n'));
+        if (faults.length > 0) throw new Error(shortDigests(`${faults[0].variant}: ${faults[0].faults[0]}`));
       },
     })),
     {

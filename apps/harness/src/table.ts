@@ -7,6 +7,11 @@ import type { GuestRecord, RunRecord, RunReport } from './results.js';
 const HEADER = ['guest', 'monitor', 'retired', 'time', 'exits', 'steps', 'swaps', 'emulations', 'fills', 'as bare'];
 const LEFT_COLUMNS = 2;
 
+/** What a reader must know to read the table. */
+export const TABLE_NOTE =
+  'time: bare in seconds, the others as a multiple of it (runs below a second mostly measure the warm-up of our own code)\n' +
+  'as bare: same instruction count, serial output and final state as the bare run';
+
 export function comparisonTable(guests: readonly GuestRecord[], verbose: boolean): string {
   const rows = guests.flatMap(({ guest, runs }) => {
     const bare = runs[0].report;

@@ -7,6 +7,7 @@
  *  segments/   descriptors, segment loads, stacks, far transfers; what is derived from them
  *  events/     exceptions, interrupts, gates, breakpoints       tasks/  TSS and task switches
  *  system/     control registers, MSRs, reset, saved state      instructions/  handlers by family
+ *  fpu/        the x87: state, 80-bit arithmetic
  *
  * The life of a block. `run` asks for the block at CS:EIP. Nearly always it is in the table of the current code page, one
  * load and one compare away; else `BlockCache.find` translates, finds the page's table, decodes. The loop executes
@@ -24,7 +25,8 @@
  *  - a fault: thrown as one preallocated token through the handler, caught in `run` or `step`; `i` then tells how many
  *    instructions of the block retired, and EIP becomes the faulting instruction's.
  *
- * It knows no devices, no monitor and no clock: those are `bus`. Limits: no x87, MMX, SSE, PAE, VME, APIC yet.
+ * It knows no devices, no monitor and no clock: those are `bus`. Limits: no MMX, SSE, PAE, VME, APIC yet; of the
+ * x87 everything but the transcendentals (instructions/x87.ts).
  */
 import {
   CR0,

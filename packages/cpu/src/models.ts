@@ -1,7 +1,8 @@
 /**
  * Processor models as data. What a model offers is what the interpreter implements for it: the decoder leaves out rows of
  * a later instruction set level or of a feature the model lacks, CPUID and CR4 follow from the same record.
- * No model has an FPU yet (x87.ts).
+ * CPUID.FPU stays off on every model until the x87 is whole: the transcendentals are missing (instructions/x87.ts). Its other
+ * instructions work regardless.
  */
 import type { CpuModel } from '@ringfence/sdk';
 

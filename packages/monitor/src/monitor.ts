@@ -134,9 +134,9 @@ export class Monitor implements GuestExecutor {
     for (;;) {
       const left = target - hw.retired();
       if (this.outcome === STEP_SHUTDOWN) return STOP_SHUTDOWN;
+      this.expireShadow();
       if (this.inMonitor) {
         if (left <= 0) return STOP_BUDGET;
-        this.expireShadow();
         if (this.pin || this.g[HALTED] !== 0) {
           if (emulator.interruptDeliverable() && emulator.takeInterrupt()) this.reconcile();
           if (this.g[HALTED] !== 0) return STOP_HALT;
@@ -200,6 +200,7 @@ export class Monitor implements GuestExecutor {
       return;
     }
     this.parts.world.peek();
+    this.expireShadow();
   }
 
   dump(): string {
@@ -344,7 +345,9 @@ export class Monitor implements GuestExecutor {
       this.name('debug');
     }
     if (single && (this.g[EFLAGS] & FLAG_TF) !== 0) bits |= DR6_BS;
-    if (bits === 0 || ((bits & DR6_BS) === 0 && (this.h[DR + 7] & 0xff) === 0)) return;
+    // No cause at all is INT1 (opcode F1), which enters the handler whatever the gate's DPL is.
+    const int1 = (dr6 & (DR6_HITS | DR6_BS)) === 0;
+    if (!int1 && (bits === 0 || ((bits & DR6_BS) === 0 && (this.h[DR + 7] & 0xff) === 0))) return;
     this.g[DR + 6] |= bits;
     this.outcome = emulator.raise(VEC_DB, -1);
     this.reconcile();

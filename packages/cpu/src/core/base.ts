@@ -30,6 +30,7 @@ import {
   type PhysicalSpace,
   type ProcessorInit,
 } from '@ringfence/sdk';
+import { Fpu } from '../fpu/fpu.js';
 import { Block, Op } from '../op.js';
 import type { OpcodeRow } from '../table/row.js';
 import { refreshAttention } from './attention.js';
@@ -56,6 +57,8 @@ export class CpuBase {
   readonly b: Uint8Array;
   readonly view: DataView;
   readonly tlb: Int32Array;
+  /** The machine's one FPU, whichever slot this core is in. */
+  readonly fpu: Fpu;
 
   // --- the running block ---
   /** The loop runs while `i < end`. 0: stop after this instruction. END_BRANCHED, END_FAULTED: see fault.ts. */
@@ -147,6 +150,7 @@ export class CpuBase {
     this.b = new Uint8Array(this.s.buffer, this.s.byteOffset, this.s.length * 4);
     this.view = init.memory.view;
     this.tlb = init.mmu.tlb;
+    this.fpu = new Fpu(init.memory.fpuWords());
   }
 
   // --- faults ---

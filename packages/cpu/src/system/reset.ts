@@ -44,4 +44,5 @@ export function resetState(c: Cpu): void {
   setSegment(c, CS, 0xf000, 0xffff0000 | 0, 0xffff, REAL_ACCESS);
   setSegment(c, LDTR, 0, 0, 0xffff, 0x82);
   setSegment(c, TR, 0, 0, 0xffff, 0x8b);
+  c.fpu.powerUp();
 }

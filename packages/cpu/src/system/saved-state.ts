@@ -36,9 +36,10 @@ import {
 import type { Cpu } from '../cpu.js';
 import { PENDING_DEBUG } from '../core/attention.js';
 import { refreshBreakpoints } from '../events/breakpoints.js';
+import { readFpuState, saveFpuState } from '../fpu/saved-state.js';
 
 const COMPONENT = 'cpu';
-const VERSION = 1;
+const VERSION = 2;
 
 const SEGMENT_NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
 
@@ -75,7 +76,7 @@ const WORDS: readonly (readonly [string, number])[] = [
 ];
 
 export function saveCpuState(c: Cpu): StateRecord {
-  const data: { [key: string]: StateValue } = { eflags: c.getEflags(), nmiPending: c.nmiPending };
+  const data: { [key: string]: StateValue } = { eflags: c.getEflags(), nmiPending: c.nmiPending, fpu: saveFpuState(c.fpu) };
   for (const [name, word] of WORDS) data[name] = c.s[word];
   SEGMENT_NAMES.forEach((name, i) => {
     const at = SEG + i * 4;
@@ -90,7 +91,9 @@ export function loadCpuState(c: Cpu, record: StateRecord): void {
   const words = WORDS.map(([name, word]) => [word, stateNumber(data, name)] as const);
   const eflags = stateNumber(data, 'eflags');
   const segments = SEGMENT_NAMES.map((name) => segmentWords(data, name));
+  const fpu = readFpuState(data);
   for (const [word, value] of words) c.s[word] = value;
+  for (const [word, value] of fpu) c.fpu.w[word] = value;
   segments.forEach((values, i) => c.s.set(values, SEG + i * 4));
   c.s[EFLAGS] = eflags;
   c.s[LAZY_OP] = 0;

@@ -1,0 +1,162 @@
+/**
+ * What x87 instructions share: the checks before them, their memory operands, and how they end (SDM Vol. 1, 8.1.8 "x87 FPU
+ * Instruction and Data (Operand) Pointers", 8.7 "Handling x87 FPU Exceptions in Software"). The order within a handler: `ready`;
+ * memory reads; the computation on scratch values; memory writes, all rights checked before the first; then `finish`.
+ *
+ * With CR0.NE = 0 a pending exception does not hold the next instruction up: FERR# and the interrupt behind it are not wired
+ * (it is as if IGNNE# were asserted).
+ */
+import * as layout from '@ringfence/sdk';
+import type { Cpu } from '../cpu.js';
+import { checkSegment } from '../core/slow-access.js';
+import { NO_CODE } from '../core/fault.js';
+import { fromDouble, fromInt32, fromInt64, fromSingle } from '../fpu/convert.js';
+import type { Extended } from '../fpu/extended.js';
+import { PRECOMPUTATION, type Fpu } from '../fpu/fpu.js';
+import type { Op } from '../op.js';
+
+// Compiled code loads an imported binding at every use; a constant of the module itself becomes part of the code.
+const { CR0, CR0_EM, CR0_NE, CR0_TS, CS, EIP, FPU_CS, FPU_DP, FPU_DS, FPU_IP, FPU_OPCODE, SEG, SEG_BASE, SEG_WORDS, VEC_MF } =
+  layout;
+const UNAVAILABLE = CR0_EM | CR0_TS;
+
+/** Before every instruction: #NM when the FPU is not to be used. Resets what the instruction raises. */
+export function readyNoWait(c: Cpu): Fpu {
+  if ((c.s[CR0] & UNAVAILABLE) !== 0) c.nm();
+  const f = c.fpu;
+  f.begin();
+  return f;
+}
+
+/** Before waiting instructions: also #MF for an exception that an earlier instruction left. */
+export function ready(c: Cpu): Fpu {
+  const f = readyNoWait(c);
+  checkPending(c);
+  return f;
+}
+
+export function checkPending(c: Cpu): void {
+  if (c.fpu.pending && (c.s[CR0] & CR0_NE) !== 0) c.fault(VEC_MF, NO_CODE);
+}
+
+/** Remembers a non-control instruction and its memory operand. */
+export function note(c: Cpu, op: Op, f: Fpu): void {
+  const w = f.w;
+  const s = c.s;
+  w[FPU_IP] = (s[EIP] + op.off) | 0;
+  w[FPU_CS] = s[SEG + CS * SEG_WORDS];
+  w[FPU_OPCODE] = op.imm & 0x7ff;
+  if (!op.mem) return;
+  w[FPU_DP] = c.ea(op);
+  w[FPU_DS] = s[SEG + op.seg * SEG_WORDS];
+}
+
+/** Ends an instruction whose result `f.r` goes to ST(i), and that then pops `pops` registers. */
+export function finish(c: Cpu, op: Op, f: Fpu, i: number, pops: number): void {
+  note(c, op, f);
+  if (!f.unmasked(PRECOMPUTATION)) {
+    f.put(i, f.r);
+    for (let n = 0; n < pops; n++) f.pop();
+  }
+  f.commit();
+}
+
+// --- memory operands ---
+export type Load = (c: Cpu, op: Op, f: Fpu, out: Extended) => void;
+
+/** Operands of more than 4 bytes are aligned to 8 where alignment is checked; the accesses below would ask for 4 only. */
+function checkAlignment(c: Cpu, seg: number, off: number, write: boolean): void {
+  if (c.alignOn) checkSegment(c, seg, off, 8, write);
+}
+
+export const loadSingle: Load = (c, op, f, out) => {
+  fromSingle(f, c.read32(op.seg, c.ea(op)), out);
+};
+
+export const loadDouble: Load = (c, op, f, out) => {
+  const at = c.ea(op);
+  checkAlignment(c, op.seg, at, false);
+  const lo = c.read32(op.seg, at);
+  const hi = c.read32(op.seg, (at + 4) | 0);
+  fromDouble(f, hi, lo, out);
+};
+
+export const loadExtended: Load = (c, op, _f, out) => {
+  const at = c.ea(op);
+  checkAlignment(c, op.seg, at, false);
+  const lo = c.read32(op.seg, at);
+  const hi = c.read32(op.seg, (at + 4) | 0);
+  const se = c.read16(op.seg, (at + 8) | 0);
+  out.set(se >>> 15, se & 0x7fff, hi, lo);
+};
+
+export const loadInt16: Load = (c, op, _f, out) => {
+  fromInt32((c.read16(op.seg, c.ea(op)) << 16) >> 16, out);
+};
+
+export const loadInt32: Load = (c, op, _f, out) => {
+  fromInt32(c.read32(op.seg, c.ea(op)), out);
+};
+
+export const loadInt64: Load = (c, op, _f, out) => {
+  const at = c.ea(op);
+  checkAlignment(c, op.seg, at, false);
+  const lo = c.read32(op.seg, at);
+  const hi = c.read32(op.seg, (at + 4) | 0);
+  fromInt64(hi, lo, out);
+};
+
+/** Whether `size` bytes at `off` may be written by 4-byte accesses of which only the first can fault. */
+function contiguous(c: Cpu, seg: number, off: number, size: number): boolean {
+  const last = (off >>> 0) + size - 4;
+  if (last > c.segWriteMax[seg]) return false;
+  const linear = c.s[SEG + SEG_BASE + seg * SEG_WORDS] + off;
+  return (linear & 0xfff) + size <= 4096;
+}
+
+export function storeQword(c: Cpu, op: Op, hi: number, lo: number): void {
+  const { seg } = op;
+  const at = c.ea(op);
+  checkAlignment(c, seg, at, true);
+  if (!contiguous(c, seg, at, 8)) {
+    c.readRmw32(seg, at);
+    c.readRmw32(seg, (at + 4) | 0);
+  }
+  c.write32(seg, at, lo);
+  c.write32(seg, (at + 4) | 0, hi);
+}
+
+export function storeTenBytes(c: Cpu, op: Op, se: number, hi: number, lo: number): void {
+  const { seg } = op;
+  const at = c.ea(op);
+  checkAlignment(c, seg, at, true);
+  if (!contiguous(c, seg, at, 12)) {
+    c.readRmw32(seg, at);
+    c.readRmw32(seg, (at + 4) | 0);
+    c.readRmw16(seg, (at + 8) | 0);
+  }
+  c.write32(seg, at, lo);
+  c.write32(seg, (at + 4) | 0, hi);
+  c.write16(seg, (at + 8) | 0, se);
+}
+
+/** Reads `words.length` 16-bit words at the operand. */
+export function loadWords(c: Cpu, op: Op, words: Uint16Array, count: number): void {
+  const at = c.ea(op);
+  checkImageAlignment(c, op, at, false);
+  for (let i = 0; i < count; i++) words[i] = c.read16(op.seg, (at + i * 2) | 0);
+}
+
+/** Writes an image of at most a page; its first and last words cover every page and limit it can touch. */
+export function storeWords(c: Cpu, op: Op, words: Uint16Array, count: number): void {
+  const at = c.ea(op);
+  checkImageAlignment(c, op, at, true);
+  c.readRmw16(op.seg, at);
+  c.readRmw16(op.seg, (at + (count - 1) * 2) | 0);
+  for (let i = 0; i < count; i++) c.write16(op.seg, (at + i * 2) | 0, words[i]);
+}
+
+/** Images are aligned to their operand size (SDM Vol. 3A, table 6-7 "Alignment Requirements by Data Type"). */
+function checkImageAlignment(c: Cpu, op: Op, at: number, write: boolean): void {
+  if (c.alignOn && op.wide) checkSegment(c, op.seg, at, 4, write);
+}
