@@ -299,12 +299,13 @@ static void two_tables(void) {
 // --- an instruction that rewrites the mapping of its own code, stack or operand ---------------------------
 
 // Position-independent: ECX = new entry, EDX = address of the entry, EBX = an address in this page, ESI = way back.
-extern const u8 code_swap[], code_swap_end[], code_lazy[], code_lazy_end[];
+extern const u8 code_swap[], code_swap_end[], code_lazy[], code_lazy_end[], code_leave[];
 asm(".text\n"
     "code_swap:\n\tmovl %ecx, (%edx)\n\tinvlpg (%ebx)\n\tmovl $0x11111111, %eax\n\tjmp *%esi\ncode_swap_end:\n"
     "code_lazy:\n\txchgl %ecx, (%edx)\n\tmovl $0x11111111, %eax\n\tcmpl $0x11111111, %eax\n\tsete %cl\n\t"
     "cmpl $0x22222222, %eax\n\tsete %al\n\torb %cl, %al\n\tmovzbl %al, %eax\n\tmovl $0, %ecx\n\ttestl %eax, %eax\n\tjmp *%esi\n"
-    "code_lazy_end:\n");
+    "code_lazy_end:\n"
+    "code_leave:\n\tmovl %ecx, %cr3\n\tnop\n");
 
 static u32 run_at(u32 linear, u32 *entry, u32 new) {
   u32 result;
@@ -333,6 +334,20 @@ static void own_code(void) {
   CHECK_EQ(run_at(linear + 128, entry, to_two), 1);
   invlpg(linear);
   CHECK_EQ(read32(linear + 128 + 3), 0x22222222);
+
+  // Code that takes its own page away, by loading another directory: the next fetch faults, at its own address.
+  copy(two + 256, code_leave, 4);
+  copy(second_directory, directory, PAGE);
+  second_directory[DIRECTORY_INDEX(WINDOW_A)] = 0;
+  CHECK_EQ(TRY("jmp *%0", "r"(linear + 256), "c"(second_directory)), 1);
+  CHECK_PAGE_FAULT(0, linear + 256 + 3);
+  CHECK_EQ(trap.eip, linear + 256 + 3);
+  set_cr3((u32)directory);
+  fill32(second_directory, 0, 1024);
+  set(entry, 0);
+  invlpg(linear);
+  CHECK_EQ(TRY("jmp *%0", "r"(linear + 64)), 1);
+  CHECK_PAGE_FAULT(0, linear + 64);
 
   // An instruction whose second half lies on a page that is not there: EIP is its start, CR2 the page.
   set(entry, to_one);

@@ -9,6 +9,7 @@
 #define MAX_SPACES 24u
 #define TABLES 2u   // page tables of a space
 #define PAGES 8u    // pages mapped in each of them
+#define USED 64u    // entries of a table that are written and used; behind them stays what was in the frame before
 #define DATA 32u    // data frames that all spaces share
 #define WINDOW(table) (0x10000000u + (table) * 0x08000000u)
 #define POOL (MAX_SPACES * (TABLES + 1))
@@ -62,7 +63,7 @@ static void create(struct space *space) {
   for (u32 i = 1; i < 4; i++) directory[i] = i << 22 | P | RW | PS;
   for (u32 t = 0; t < TABLES; t++) {
     space->table[t] = take_frame();
-    fill32(pool[space->table[t]], 0, 1024);
+    fill32(pool[space->table[t]], 0, USED);
     directory[WINDOW(t) >> 22] = (u32)pool[space->table[t]] | P | RW;
     for (u32 p = 0; p < PAGES; p++) {
       u32 frame = random(DATA);
@@ -80,15 +81,15 @@ static void destroy(struct space *space) {
   for (u32 i = 0; i < TABLES + 1; i++) {
     u32 *words = pool[frames[i]];
     switch (random(3)) {
-      case 0: fill32(words, 0x20202020, 512); break;
-      case 1: fill32(words + 256, DATA_FRAME(random(DATA)) | P | RW, 512); break;
+      case 0: fill32(words, 0x20202020, 256); break;
+      case 1: fill32(words, DATA_FRAME(random(DATA)) | P | RW, 256); break;
       default: copy(words, image_start + random(16) * 64, 512);
     }
     // As a stack, too: PUSH and CALL into what was a table.
     u32 keep;
-    asm volatile("movl %%esp, %0\n\tleal 2048(%1), %%esp\n\tpushl $0x11223344\n\tcall 1f\n1:\taddl $4, %%esp\n\tpopl %%eax\n\tmovl %0, %%esp"
+    asm volatile("movl %%esp, %0\n\tleal 512(%1), %%esp\n\tpushl $0x11223344\n\tcall 1f\n1:\taddl $4, %%esp\n\tpopl %%eax\n\tmovl %0, %%esp"
                  : "=&S"(keep) : "D"(words) : "eax", "memory", "cc");
-    CHECK_EQ(words[511], 0x11223344);
+    CHECK_EQ(words[127], 0x11223344);
     used[frames[i]] = 0;
   }
   space->alive = 0;
@@ -124,30 +125,15 @@ static void edit(struct space *space) {
   u32 *one = entry_of(space, t, p), *two = entry_of(space, t, other);
   u32 frame = random(DATA);
   switch (random(24)) {
-    default:  // swap two entries
-      asm volatile("movl (%1), %%eax\n\txchgl %%eax, (%0)\n\tmovl %%eax, (%1)" : : "r"(one), "r"(two) : "eax", "memory");
-      u8 page = space->page[t][p], writable = space->writable[t][p];
-      space->page[t][p] = space->page[t][other], space->writable[t][p] = space->writable[t][other];
-      space->page[t][other] = page, space->writable[t][other] = writable;
-      break;
-    case 0:  // absent
-    case 1:
-    case 2:
+    case 0 ... 2:  // absent
       asm volatile("btrl $0, (%0)" : : "r"(one) : "memory", "cc");
       space->page[t][p] = 0;
       break;
-    case 3:  // another frame
-    case 4:
-    case 5:
-    case 6:
-    case 7:
-    case 8:
+    case 3 ... 8:  // another frame
       *one = DATA_FRAME(frame) | P | RW;
       space->page[t][p] = (u8)(frame + 1), space->writable[t][p] = 1;
       break;
-    case 9:  // read-only
-    case 10:
-    case 11:
+    case 9 ... 11:  // read-only
       asm volatile("lock andl $~2, (%0)" : : "r"(one) : "memory", "cc");
       space->writable[t][p] = 0;
       break;
@@ -164,13 +150,18 @@ static void edit(struct space *space) {
       break;
     case 13: {  // the whole table moves to a new frame, the old one becomes data
       u32 old = space->table[t], new = take_frame();
-      copy_words(pool[new], pool[old], 1024);
+      copy_words(pool[new], pool[old], USED);
       space->table[t] = new;
       pool[space->directory][WINDOW(t) >> 22] = (u32)pool[new] | P | RW;
       fill32(pool[old], seed, 256);
       used[old] = 0;
       break;
     }
+    default:  // swap two entries
+      asm volatile("movl (%1), %%eax\n\txchgl %%eax, (%0)\n\tmovl %%eax, (%1)" : : "r"(one), "r"(two) : "eax", "memory");
+      u8 page = space->page[t][p], writable = space->writable[t][p];
+      space->page[t][p] = space->page[t][other], space->writable[t][p] = space->writable[t][other];
+      space->page[t][other] = page, space->writable[t][other] = writable;
   }
 }
 

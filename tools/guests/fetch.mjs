@@ -45,13 +45,12 @@ function run(command, args, options = {}) {
     });
   } catch (error) {
     if (error.code === 'ENOENT') throw new FetchError(`no \`${command}\` on this system`);
-    const lines = String(error.stderr ?? '')
+    const said = String(error.stderr ?? '')
       .trim()
-      .split('\n')
-      .filter((line) => !/^(W:|\s*$)/.test(line));
-    throw new FetchError(
-      `\`${command} ${args.filter((arg) => !arg.startsWith('-')).join(' ')}\` failed: ${lines.slice(-2).join(' | ') || error.message}`,
-    );
+      .split('\n');
+    const line = said.find((each) => each.startsWith('E:')) ?? said.at(-1);
+    const verb = args.find((arg) => /^[a-z-]+$/.test(arg) && !arg.startsWith('-')) ?? '';
+    throw new FetchError(`\`${`${command} ${verb}`.trim()}\` failed: ${line || error.message}`);
   }
 }
 
@@ -183,7 +182,7 @@ export function ensureMemtest() {
   } catch (error) {
     if (!(error instanceof FetchError)) throw error;
     const skip = `memtest86+ was not fetched: ${error.message}`;
-    if (process.env.RINGFENCE_REQUIRE_NETWORK_GUESTS) throw new Error(skip);
+    if (process.env.RINGFENCE_REQUIRE_NETWORK_GUESTS) throw new Error(skip, { cause: error });
     return { skip };
   }
 }

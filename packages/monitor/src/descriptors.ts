@@ -127,6 +127,12 @@ export class Descriptors {
     }
   }
 
+  /** The window has moved: limits were cut for its old place. */
+  windowMoved(): void {
+    for (const table of [this.gdt, this.ldt]) for (const index of [...table.held.keys()]) this.release(table, index);
+    this.ldtLoaded = false;
+  }
+
   /** Bytes of a traced frame changed: entries taken from them become absent. */
   written(address: number, bytes: number): void {
     for (const table of [this.gdt, this.ldt]) {
@@ -176,7 +182,7 @@ export class Descriptors {
     const low = this.readGuest(linear);
     const high = this.readGuest((linear + 4) | 0);
     if (low === undefined || high === undefined) return undefined;
-    const shadow = compressDescriptor(low, high);
+    const shadow = compressDescriptor(low, high, this.window.base);
     if (shadow === undefined) return undefined;
     if (!this.tracePages(table, linear, linear + 7)) return undefined;
     const held: Held = { low, high, shadowLow: shadow[0], shadowHigh: shadow[1] };

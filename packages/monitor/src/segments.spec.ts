@@ -13,10 +13,11 @@ function pack(base: number, rawLimit: number, access: number): [number, number] 
 }
 
 function compressed(base: number, rawLimit: number, access: number) {
-  const words = compressDescriptor(...pack(base, rawLimit, access));
+  const words = compressDescriptor(...pack(base, rawLimit, access), WINDOW);
   return words === undefined ? undefined : unpackDescriptor(...words);
 }
 
+const WINDOW = 0xff800000;
 const FLAT_CODE0 = 0xc09b;
 const FLAT_DATA0 = 0xc093;
 const FLAT_DATA3 = 0xc0f3;
@@ -46,6 +47,11 @@ describe('compressDescriptor', () => {
     expect(end).toBeGreaterThan(GUEST_LINEAR_LIMIT - 0x1000);
   });
 
+  it('cuts a code segment below the window, so that the nub cannot be run', () => {
+    expect(compressed(0, 0xfffff, FLAT_CODE0)).toMatchObject({ base: 0, limit: (WINDOW - 1) | 0 });
+    expect(compressed(WINDOW, 0xff, FLAT_CODE0)).toBeUndefined();
+  });
+
   it('does not touch a limit below the stack page', () => {
     expect(compressed(0x10000, 0x1234, 0x4093)).toMatchObject({ base: 0x10000, limit: 0x1234 });
   });
@@ -53,6 +59,8 @@ describe('compressDescriptor', () => {
   it.each([
     ['not present', 0xc013],
     ['Accessed bit clear', 0xc092],
+    ['for ring 1', 0xc0b3],
+    ['for ring 2', 0xc0d3],
     ['system descriptor', 0x0089],
     ['expand-down over the stack page', 0xc097],
   ])('gives the hardware nothing for a descriptor that is %s', (_name, access) => {

@@ -83,6 +83,8 @@ export class World {
   /** The guest's, at the same moment; a register is reloaded when it differs. */
   private readonly seenGuest = new Int32Array(4 * SEG_WORDS);
   private seenStackSelector = 0;
+  /** Limit of the hardware's code segment for the guest, unsigned. */
+  private codeLimit = 0;
   /** CS and SS words and descriptor version for which `holdsCodeAndStack` last said yes. */
   private readonly heldWords = new Int32Array(2 * SEG_WORDS + 2);
 
@@ -204,6 +206,8 @@ export class World {
     if (g[CPL] === 1 || g[CPL] === 2) return this.refuse('inner-ring');
     if (!this.placeWindow()) return this.refuse('no-window');
     if (!this.holdsCodeAndStack()) return this.refuse('segments');
+    // Beyond a limit that we cut (or the guest's own): IRET would fault in the nub, the guest's fetch must.
+    if (g[EIP] >>> 0 > this.codeLimit) return this.refuse('code-limit');
     return true;
   }
 
@@ -226,6 +230,7 @@ export class World {
         (to) => pager.hookWindow(to),
         (from) => pager.unhookWindow(from),
       );
+      this.descriptors.windowMoved();
     }
     pager.windowSuspect = false;
     return true;
@@ -241,6 +246,7 @@ export class World {
     for (let i = 0; i < 8; i++) heldWords[i] = g[words + i];
     heldWords[8] = this.descriptors.version;
     heldWords[9] = g[CPL];
+    this.codeLimit = this.descriptors.hardwareContents(g[words + SEG_SELECTOR])!.limit >>> 0;
     return true;
   }
 

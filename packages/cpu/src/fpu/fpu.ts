@@ -139,6 +139,17 @@ export class Fpu {
     return (this.raised & ~this.w[FPU_CONTROL] & exceptions) !== 0;
   }
 
+  /**
+   * Answers true when an unmasked one of `exceptions` keeps the result from being delivered; the instruction then ends
+   * there, and raises nothing of lower priority.
+   */
+  blockedBy(exceptions: number): boolean {
+    if ((this.raised & ~this.w[FPU_CONTROL] & exceptions) === 0) return false;
+    this.raised &= exceptions | SF;
+    if ((this.raised & SF) === 0) this.up = false;
+    return true;
+  }
+
   /** The result of an invalid operation. */
   invalid(out: Extended): void {
     this.raised |= IE;

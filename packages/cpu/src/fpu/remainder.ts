@@ -8,14 +8,17 @@ import { C0, C1, C2, C3, type Fpu } from './fpu.js';
 import { acceptDenormal, settledByTwo } from './nan.js';
 import { round } from './round.js';
 
-/** out = remainder of a / b; answers the condition codes. `nearest` rounds the quotient to nearest (FPREM1), else chops it. */
+/** No quotient: C0 and C3 stay, C1 and C2 are cleared. */
+export const UNSETTLED = -1;
+
+/** out = remainder of a / b; answers the condition codes, or UNSETTLED. `nearest` rounds the quotient to nearest (FPREM1), else chops it. */
 export function remainder(f: Fpu, a: Extended, b: Extended, out: Extended, nearest: boolean): number {
   const ka = a.kind();
   const kb = b.kind();
-  if (settledByTwo(f, ka, kb, a, b, out)) return 0;
+  if (settledByTwo(f, ka, kb, a, b, out)) return UNSETTLED;
   if (ka === INFINITE || kb === ZERO) {
     f.invalid(out);
-    return 0;
+    return UNSETTLED;
   }
   acceptDenormal(f, ka, a);
   acceptDenormal(f, kb, b);

@@ -108,12 +108,22 @@ function roundTinyUnmasked(f: Fpu, x: Extended, bits: number): void {
   if (x.exp > 0) return;
   f.raise(UE);
   x.exp += WRAP;
+  // FSCALE can go further than that.
+  if (x.exp > 0) return;
+  f.raise(PE);
+  f.up = false;
+  x.setZero(x.sign);
 }
 
 function overflow(f: Fpu, x: Extended, bits: number, top: number): void {
   f.raise(OE);
   if ((f.control & OE) === 0) {
     x.exp -= WRAP;
+    if (x.exp < top) return;
+    // FSCALE can go further than that.
+    f.raise(PE);
+    f.up = true;
+    x.setInfinity(x.sign);
     return;
   }
   f.raise(PE);

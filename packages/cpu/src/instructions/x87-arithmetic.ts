@@ -7,9 +7,9 @@ import type { Cpu } from '../cpu.js';
 import { add, sub, subReversed } from '../fpu/add.js';
 import { div, divReversed } from '../fpu/div.js';
 import type { Extended } from '../fpu/extended.js';
-import { PRECOMPUTATION, type Fpu } from '../fpu/fpu.js';
+import { C0, C3, PRECOMPUTATION, type Fpu } from '../fpu/fpu.js';
 import { mul } from '../fpu/mul.js';
-import { remainder } from '../fpu/remainder.js';
+import { remainder, UNSETTLED } from '../fpu/remainder.js';
 import { extract, roundInteger, scale } from '../fpu/scale.js';
 import { sqrt } from '../fpu/sqrt.js';
 import type { Handler, Op } from '../op.js';
@@ -118,15 +118,15 @@ export function fscale(c: Cpu, op: Op): void {
 /** FPREM and FPREM1: all four condition codes are results. */
 function partialRemainder(c: Cpu, op: Op, nearest: boolean): void {
   const f = ready(c);
-  if (f.isEmpty(0) || f.isEmpty(1)) {
-    f.stackUnderflow(f.r);
-    finish(c, op, f, 0, 0);
-    return;
+  let conditions = UNSETTLED;
+  if (f.isEmpty(0) || f.isEmpty(1)) f.stackUnderflow(f.r);
+  else {
+    f.get(0, f.a);
+    f.get(1, f.b);
+    conditions = remainder(f, f.a, f.b, f.r, nearest);
   }
-  f.get(0, f.a);
-  f.get(1, f.b);
-  const conditions = remainder(f, f.a, f.b, f.r, nearest);
   finish(c, op, f, 0, 0);
+  if (conditions === UNSETTLED || f.unmasked(PRECOMPUTATION)) conditions = f.status & (C0 | C3);
   f.setConditions(conditions);
 }
 
@@ -149,7 +149,7 @@ export function fxtract(c: Cpu, op: Op): void {
     extract(f, f.a, f.r, f.b);
   }
   note(c, op, f);
-  if (!f.unmasked(PRECOMPUTATION)) {
+  if (!f.blockedBy(PRECOMPUTATION)) {
     f.put(0, f.r);
     f.push(f.b);
   }

@@ -1,7 +1,8 @@
 /**
  * FCOM FUCOM FICOM FTST FXAM into the condition codes, FCOMI FUCOMI into EFLAGS (SDM Vol. 1, 8.3.6 "Comparison and
  * Classification Instructions"; Vol. 2, "FCOMI/FCOMIP/FUCOMI/FUCOMIP—Compare Floating Point Values and Set EFLAGS").
- * With an unmasked exception neither codes nor flags change and nothing is popped.
+ * With an unmasked exception codes and flags are set all the same (real parts do, whatever the manual says), but nothing is
+ * popped.
  */
 import { FLAG_CF, FLAG_PF, FLAG_ZF } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
@@ -19,8 +20,8 @@ const CODES = CONDITIONS & ~C1;
 function finishCompare(c: Cpu, op: Op, f: Fpu, codes: number, pops: number): void {
   note(c, op, f);
   f.commit();
-  if (f.unmasked(PRECOMPUTATION)) return;
   f.setConditions((f.status & C1) | (codes & CODES));
+  if (f.unmasked(PRECOMPUTATION)) return;
   for (let n = 0; n < pops; n++) f.pop();
 }
 
@@ -70,11 +71,11 @@ const intoFlags = (quietly: boolean, pops: number): Handler => {
     const codes = registers(c, f, op.dst, quietly);
     note(c, op, f);
     f.commit();
-    if (f.unmasked(PRECOMPUTATION)) return;
     setArith(
       c,
       ((codes & C0) !== 0 ? FLAG_CF : 0) | ((codes & C2) !== 0 ? FLAG_PF : 0) | ((codes & C3) !== 0 ? FLAG_ZF : 0),
     );
+    if (f.unmasked(PRECOMPUTATION)) return;
     for (let n = 0; n < pops; n++) f.pop();
   };
 };

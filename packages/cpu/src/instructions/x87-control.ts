@@ -5,7 +5,7 @@
  */
 import { CR0, CR0_MP, CR0_TS, EAX } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
-import { C1, CONDITIONS, EXCEPTIONS } from '../fpu/fpu.js';
+import { EXCEPTIONS } from '../fpu/fpu.js';
 import {
   environmentBytes,
   imageBytes,
@@ -95,7 +95,7 @@ const turn = (by: number): Handler => {
     const f = ready(c);
     note(c, op, f);
     f.rotate(by);
-    f.setConditions(f.status & CONDITIONS & ~C1);
+    f.commit();
   };
 };
 export const fincstp = turn(1);
@@ -105,13 +105,15 @@ export function ffree(c: Cpu, op: Op): void {
   const f = ready(c);
   note(c, op, f);
   f.free(op.dst);
+  f.commit();
 }
 
 export function ffreep(c: Cpu, op: Op): void {
   const f = ready(c);
   note(c, op, f);
   f.free(op.dst);
-  f.rotate(1);
+  f.pop();
+  f.commit();
 }
 
 export function fnop(c: Cpu, op: Op): void {

@@ -54,7 +54,7 @@ export function note(c: Cpu, op: Op, f: Fpu): void {
 /** Ends an instruction whose result `f.r` goes to ST(i), and that then pops `pops` registers. */
 export function finish(c: Cpu, op: Op, f: Fpu, i: number, pops: number): void {
   note(c, op, f);
-  if (!f.unmasked(PRECOMPUTATION)) {
+  if (!f.blockedBy(PRECOMPUTATION)) {
     f.put(i, f.r);
     for (let n = 0; n < pops; n++) f.pop();
   }

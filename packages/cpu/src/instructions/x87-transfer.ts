@@ -9,7 +9,7 @@ import { fromBcd, indefiniteBcd, toBcd } from '../fpu/bcd.js';
 import { LN_2, loadConstant, LOG10_2, LOG2_10, LOG2_E, PI } from '../fpu/constants.js';
 import { toDouble, toInteger, toSingle } from '../fpu/convert.js';
 import { BIAS, EXP_MAX, MIN_HI, QNAN, SNAN, type Extended } from '../fpu/extended.js';
-import { DE, IE, STORE_BLOCKING, type Fpu } from '../fpu/fpu.js';
+import { IE, STORE_BLOCKING, type Fpu } from '../fpu/fpu.js';
 import { noteDenormalSource, quiet } from '../fpu/nan.js';
 import type { Handler, Op } from '../op.js';
 import type { OpcodeRow } from '../table/row.js';
@@ -37,7 +37,7 @@ function finishPush(c: Cpu, op: Op, f: Fpu): void {
     f.stackOverflow(f.r);
   }
   note(c, op, f);
-  if (!f.unmasked(IE | DE)) f.push(f.r);
+  if (!f.unmasked(IE)) f.push(f.r);
   f.commit();
 }
 
@@ -109,7 +109,7 @@ function store(c: Cpu, op: Op, pops: number, convert: (f: Fpu) => void, write: (
     f.get(0, f.a);
     convert(f);
   }
-  const deliver = !f.unmasked(STORE_BLOCKING);
+  const deliver = !f.blockedBy(STORE_BLOCKING);
   if (deliver) write(c, op, f);
   note(c, op, f);
   if (deliver && pops !== 0) f.pop();
@@ -200,7 +200,6 @@ const fcmov = (condition: number): Handler => {
       f.put(0, f.r);
     }
     note(c, op, f);
-    f.commit();
   };
 };
 

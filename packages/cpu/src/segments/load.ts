@@ -87,7 +87,13 @@ export function loadSegment(c: CpuBase, seg: number, selector: number): void {
   if (!c.isProtected) {
     if (c.isV86) setV86(c, seg, selector);
     else setReal(c, seg, selector);
-  } else if (seg === SS) {
+    return;
+  }
+  // A deprivileged kernel's RPL of 1 or 2 is checked against a level that is not its own: the assist lets its monitor see.
+  if (c.trapSensitive && (c.s[CPL] === 1 || c.s[CPL] === 2) && ((selector & 3) === 1 || (selector & 3) === 2)) {
+    c.fault(VEC_GP, 0);
+  }
+  if (seg === SS) {
     loadStackSegment(c, selector);
   } else {
     loadDataSegment(c, seg, selector);
