@@ -454,6 +454,12 @@ asm(".text\n\t.balign 16\n"
     "\t.balign 16\n\t.code16\nfar_16:\n\tmovw $0x1234, %ax\n\tincl %ecx\n\tpushw $0x77\n\tpopw %dx\n\tlretl\nfar_16_end:\n\t.code32\n"
     "\t.balign 16\nat_limit:\n\tnop\n\tmovl $0x01020304, %eax\n\tlret\n");
 
+// EDX = descriptor 17, ESI and EDI = its new halves, EBX = the immediate of the last MOV.
+asm("in_page:\n\tmovl %esi, (%edx)\n\tmovl %edi, 4(%edx)\n\tmovl $17*8, %eax\n\tmovl %eax, %gs\n\tmovl %gs:4, %ecx\n\t"
+    "xorl %eax, %eax\n\tmovl %eax, %gs\n\tmovl $0x0badcafe, (%ebx)\n\tmovl $0x11111111, %eax\nin_page_value = . - 4\n\tret\nin_page_end:\n");
+#define LOW_OF(value) ((u32)(value))
+#define HIGH_OF(value) ((u32)((u64)(value) >> 32))
+
 #define FAR_CALL(selector_, offset_)                                                                             \
   do {                                                                                                           \
     far.offset = (offset_), far.selector = (selector_);                                                           \
@@ -540,6 +546,18 @@ static void code_segments(void) {
     CHECK_EQ(trap.cs & 0xffff, selector);
     CHECK_EQ(trap.eip, 1);
   }
+  // Code in the page of the tables, which writes a descriptor, then runs in the segment that it makes, then changes
+  // what it is about to run.
+  extern const u8 in_page[], in_page_end[], in_page_value[];
+  u8 *code = (u8 *)&page.behind[100];
+  copy(code, in_page, (u32)(in_page_end - in_page));
+  page.gdt[17] = page.gdt[18] = 0;
+  asm volatile("call *%4"
+               : "=a"(a), "+c"(c) : "d"(&page.gdt[17]), "b"((u32)code + (u32)(in_page_value - in_page)), "r"(code),
+                 "S"(LOW_OF(DATA(two, 0xffu))), "D"(HIGH_OF(DATA(two, 0xffu))) : "memory", "cc");
+  CHECK_EQ(c, 0x22000004);
+  CHECK_EQ(a, 0x0badcafe);
+  fill32(code, 0, 16);
   page.gdt[17] = page.gdt[18] = 0;
   neighbours();
 }

@@ -12,6 +12,8 @@
 #define COM1 0x3f8
 #define EOI 0x20
 
+// Where each tick came in: not checked here, but part of the memory that every run must end with.
+static volatile u32 tick_log[256][2];
 static volatile u32 ticks, tick_eip, tick_cs, serial_count, serial_eip, rtc_count;
 static u8 stack_for_faults[8192] __attribute__((aligned(16)));
 
@@ -45,6 +47,8 @@ static void quiet_serial(void) {
 }
 
 static u32 on_tick(struct frame *frame) {
+  tick_log[ticks & 255][0] = frame->eip;
+  tick_log[ticks & 255][1] = frame->ecx;
   ticks++;
   tick_eip = frame->eip;
   tick_cs = frame->cs;
@@ -160,7 +164,7 @@ static void shadows(void) {
   for (u32 i = 0; i < 8; i++) {
     u32 last = ticks;
     asm volatile(
-        "movl $2f, (%0)\n\tmovl $3f, 4(%0)\n\tmovl $4f, 8(%0)\n\tsti\n"
+        "movl $2f, (%0)\n\tmovl $3f, 4(%0)\n\tmovl $4f, 8(%0)\n\tsti\n\tnop\n"
         "1:\tmovl %2, %%ss\n2:\tnop\n\tmovl %2, %%ss\n3:\tmovl %2, %%eax\n\tpushl %2\n\tpopl %%ss\n4:\tnop\n\t"
         "cmpl %1, ticks\n\tje 1b\n\tcli"
         : : "r"(forbidden), "r"(last), "r"(KERNEL_DS) : "eax", "memory", "cc");
@@ -178,6 +182,53 @@ static void shadows(void) {
   CHECK_EQ(buffer[59999], 0xa5);
   CHECK_EQ(buffer[60000], 0x11);
   (void)before;
+  start_timer(1193);
+  masks(0xff, 0xff);
+}
+
+// --- interrupts that fall due while structures are written, and while the guest steps itself ----------------------
+
+static u32 steps;
+
+static u32 count_step(struct frame *frame __attribute__((unused))) {
+  set_dr6(0);
+  steps++;
+  return 1;
+}
+
+static void in_the_middle(void) {
+  u32 start = ticks, i = GDT_FREE + 4;
+  masks(0xfe, 0xff);
+  start_timer(131);
+  asm volatile("sti" : : : "memory");
+  // Single entries of the GDT and IDT, read-modify-write and pushed.
+  for (u32 n = 0; n < 2000; n++) {
+    u32 keep;
+    asm volatile("incl (%1)\n\tlock btcl $3, 4(%1)\n\txchgl %2, (%3)\n\tmovl %%esp, %0\n\tcli\n\tleal 8(%1), %%esp\n\tpushl 4(%3)\n\tmovl %0, %%esp\n\tsti"
+                 : "=&r"(keep) : "r"(&gdt[i]), "r"(n), "r"(&idt[0x95]) : "memory", "cc");
+  }
+  // Runs of them.
+  for (u32 n = 0; n < 100; n++) {
+    fill32(&gdt[i], n, 2 * (GDT_ENTRIES - i));
+    u32 *from = (u32 *)&gdt[i], *to = (u32 *)&idt[0xa0], count = 32;
+    asm volatile("rep movsl" : "+S"(from), "+D"(to), "+c"(count) : : "memory");
+  }
+  asm volatile("cli" : : : "memory");
+  CHECK(ticks > start);
+  CHECK_EQ((u32)gdt[GDT_ENTRIES - 1], 99);
+  CHECK_EQ((u32)idt[0xaf], 99);
+  fill32(&gdt[i], 0, 2 * (GDT_ENTRIES - i));
+  for (u32 v = 0x90; v < 0xb0; v++) set_gate(v, 0x8e);
+
+  // TF and the timer together: every instruction stops once, whatever comes between.
+  trap_hook[1] = count_step;
+  u32 last = ticks;
+  asm volatile("movl $3000, %%ecx\n\tsti\n\tpushfl\n\torl $0x100, (%%esp)\n\tpopfl\n1:\tincl %%eax\n\tmovl %%eax, (%0)\n\tloop 1b\n\t"
+               "pushfl\n\tandl $~0x100, (%%esp)\n\tpopfl\n\tcli" : : "r"(&gdt[i]) : "eax", "ecx", "memory", "cc");
+  CHECK_EQ(steps, 9003);
+  CHECK(ticks > last);
+  trap_hook[1] = 0;
+  gdt[i] = 0;
   start_timer(1193);
   masks(0xff, 0xff);
 }
@@ -748,6 +799,7 @@ int main(void) {
   start_pics();
   timer();
   shadows();
+  in_the_middle();
   nesting();
   ring_3();
   privileged_instructions();

@@ -24,7 +24,11 @@ static struct {
   u32 a[1024], b[1024];
   u8 after[4096];
 } t PAGE_ALIGNED;
-static u32 table_c[1024] PAGE_ALIGNED, table_d[1024] PAGE_ALIGNED;
+static struct {
+  u32 c[1024], d[1024];
+} more PAGE_ALIGNED;
+#define table_c more.c
+#define table_d more.d
 static u32 source[4];
 
 // Sixteen frames of data, in one aligned 64 KB outside the image.
@@ -252,6 +256,23 @@ static void straddling(void) {
   CHECK_EQ(read32(WINDOW_B + 1023 * PAGE), SIGNATURE(8));
 }
 
+// Position-independent: ECX = new entry, EDX = address of the entry, EBX = the address to flush, ESI = way back.
+extern const u8 code_swap[], code_swap_end[], code_lazy[], code_lazy_end[], code_leave[];
+asm(".text\n"
+    "code_swap:\n\tmovl %ecx, (%edx)\n\tinvlpg (%ebx)\n\tmovl $0x11111111, %eax\n\tjmp *%esi\ncode_swap_end:\n"
+    "code_lazy:\n\txchgl %ecx, (%edx)\n\tmovl $0x11111111, %eax\n\tcmpl $0x11111111, %eax\n\tsete %cl\n\t"
+    "cmpl $0x22222222, %eax\n\tsete %al\n\torb %cl, %al\n\tmovzbl %al, %eax\n\tmovl $0, %ecx\n\ttestl %eax, %eax\n\tjmp *%esi\n"
+    "code_lazy_end:\n"
+    "code_leave:\n\tmovl %ecx, %cr3\n\tnop\n");
+
+static u32 run_with(u32 code, u32 *entry, u32 new, u32 flush) {
+  u32 result;
+  asm volatile("movl $1f, %%esi\n\tjmp *%%edi\n1:"
+               : "=a"(result), "+c"(new) : "d"(entry), "b"(flush), "D"(code) : "esi", "memory", "cc");
+  return result;
+}
+static u32 run_at(u32 linear, u32 *entry, u32 new) { return run_with(linear, entry, new, linear); }
+
 static void two_tables(void) {
   // MOVSD and REP MOVSD from table to table.
   for (u32 i = 0; i < 8; i++) set(&t.a[500 + i], FRAME(i) | P | RW | US);
@@ -292,27 +313,51 @@ static void two_tables(void) {
   CHECK_EQ(trap.esp, top);
   CHECK_EQ(table_c[510], KERNEL_CS);
   CHECK_EQ(table_c[509], trap.eip);
+  // The frame of an INT 3 over two tables: what lies below belongs to the handler.
+  CHECK_EQ(TRY("movl %0, %%esp\n\tint3", "r"(&t.b[1])), 1);
+  CHECK_FAULT(3, 0);
+  CHECK_EQ(t.a[1023], KERNEL_CS);
+  CHECK_EQ(t.a[1022], trap.eip);
+  fill32(&t.a[900], 0, 126);
   fill32(table_c, 0, 1024);
+  reload_cr3();
+
+  // MOVSD and PUSH from over two tables to over two others: four tables in one instruction.
+  set(&t.a[1023], FRAME(1) | P | RW);
+  set(&t.b[0], FRAME(2) | P | RW);
+  from = (u32 *)((u32)&t.a[1023] + 2), to = (u32 *)((u32)&table_c[1023] + 2);
+  set(&table_c[1023], (FRAME(3) & 0xffffu) | P | RW);
+  set(&table_d[0], FRAME(3) & 0xffff0000u);
+  asm volatile("movsl" : "+S"(from), "+D"(to) : : "memory");
+  CHECK_EQ(read32(WINDOW_C + 1023 * PAGE), SIGNATURE(3));
+  CHECK_EQ(read32(WINDOW_D), SIGNATURE(2));
+  asm volatile("movl %%esp, %0\n\tmovl %2, %%esp\n\tpushl (%1)\n\tmovl %0, %%esp"
+               : "=&r"(keep) : "r"((u32)&t.a[1023] + 1), "r"((u32)&table_d[0] + 1) : "memory");
+  // Bytes 1-3 of the one and byte 0 of the other.
+  CHECK_EQ(table_c[1023] & ~0x60u, FRAME(1) | P | RW);
+  invlpg(WINDOW_C + 1023 * PAGE);
+  CHECK_EQ(read32(WINDOW_C + 1023 * PAGE), SIGNATURE(1));
+
+  // Code in a page that is a table in use, and edits it: the entry that maps other data, and its own page's.
+  u8 *code = (u8 *)&table_c[600];
+  copy(code, code_swap, (u32)(code_swap_end - code_swap));
+  set(&table_c[20], FRAME(4) | P | RW);
+  CHECK_EQ(read32(WINDOW_C + 20 * PAGE), SIGNATURE(4));
+  CHECK_EQ(run_with((u32)code, &table_c[20], FRAME(5) | P | RW, WINDOW_C + 20 * PAGE), 0x11111111);
+  CHECK_EQ(read32(WINDOW_C + 20 * PAGE), SIGNATURE(5));
+  set(&table_c[21], (u32)table_c | P | RW);
+  CHECK_EQ(run_with(WINDOW_C + 21 * PAGE + 600 * 4, &table_c[22], FRAME(6) | P | RW, WINDOW_C + 22 * PAGE), 0x11111111);
+  CHECK_EQ(read32(WINDOW_C + 22 * PAGE), SIGNATURE(6));
+  // It rewrites its own instructions, too, while it is a table: the immediate behind the two it has run.
+  CHECK_EQ(run_with((u32)code, (u32 *)(code + 6), 0x22222222, WINDOW_C), 0x22222222);
+  fill32(table_c, 0, 1024);
+  fill32(table_d, 0, 1);
+  fill32(&t.a[1023], 0, 1);
+  fill32(t.b, 0, 1);
   reload_cr3();
 }
 
 // --- an instruction that rewrites the mapping of its own code, stack or operand ---------------------------
-
-// Position-independent: ECX = new entry, EDX = address of the entry, EBX = an address in this page, ESI = way back.
-extern const u8 code_swap[], code_swap_end[], code_lazy[], code_lazy_end[], code_leave[];
-asm(".text\n"
-    "code_swap:\n\tmovl %ecx, (%edx)\n\tinvlpg (%ebx)\n\tmovl $0x11111111, %eax\n\tjmp *%esi\ncode_swap_end:\n"
-    "code_lazy:\n\txchgl %ecx, (%edx)\n\tmovl $0x11111111, %eax\n\tcmpl $0x11111111, %eax\n\tsete %cl\n\t"
-    "cmpl $0x22222222, %eax\n\tsete %al\n\torb %cl, %al\n\tmovzbl %al, %eax\n\tmovl $0, %ecx\n\ttestl %eax, %eax\n\tjmp *%esi\n"
-    "code_lazy_end:\n"
-    "code_leave:\n\tmovl %ecx, %cr3\n\tnop\n");
-
-static u32 run_at(u32 linear, u32 *entry, u32 new) {
-  u32 result;
-  asm volatile("movl $1f, %%esi\n\tjmp *%%edi\n1:"
-               : "=a"(result), "+c"(new) : "d"(entry), "b"(linear), "D"(linear) : "esi", "memory", "cc");
-  return result;
-}
 
 static void own_code(void) {
   u32 slot = 420, linear = WINDOW_A + slot * PAGE, *entry = &t.a[slot];

@@ -114,7 +114,10 @@ function meeting() {
       return [edge(), anything()];
     case 2: {
       const a = number(0x3fff - 40, 80);
-      return [a, [((a[0] & 0x7fff) + pick([0, 0, 1, -1, 2, -2, 3, 63, 64, 65, -64])) | (random() & 0x8000), bits64() | BIG]];
+      return [
+        a,
+        [((a[0] & 0x7fff) + pick([0, 0, 1, -1, 2, -2, 3, 63, 64, 65, -64])) | (random() & 0x8000), bits64() | BIG],
+      ];
     }
     case 3:
       return [number(1, 80), number(pick([1, 0x3fff - 70, 0x3fff]), 140)];
@@ -139,11 +142,22 @@ const status = () => 0x2000 | (random() & 0x4700);
 const bytesOf = (value, count) => Array.from({ length: count }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
 function single() {
   const specials = [0, 1, 0x7fffff, 0x800000, 0x3f800000, 0x7f7fffff, 0x7f800000, 0x7f800001, 0x7fc00000, 0x7fffffff];
-  const v = random() % 2 ? pick(specials) : random() % 2 ? random() : (random() & 0x7fffff) | pick([0, 0x3f800000, 0x3f000000]);
+  const v =
+    random() % 2 ? pick(specials) : random() % 2 ? random() : (random() & 0x7fffff) | pick([0, 0x3f800000, 0x3f000000]);
   return bytesOf(BigInt(((v & 0x7fffffff) | (random() & 0x80000000)) >>> 0), 4);
 }
 function double() {
-  const specials = [0n, 1n, 0xfffffffffffffn, 1n << 52n, 0x3ffn << 52n, 0x7fefffffffffffffn, 0x7ffn << 52n, (0x7ffn << 52n) | 1n, 0xfffn << 51n];
+  const specials = [
+    0n,
+    1n,
+    0xfffffffffffffn,
+    1n << 52n,
+    0x3ffn << 52n,
+    0x7fefffffffffffffn,
+    0x7ffn << 52n,
+    (0x7ffn << 52n) | 1n,
+    0xfffn << 51n,
+  ];
   const r = (BigInt(random()) << 32n) | BigInt(random());
   const near = (r & 0xfffffffffffffn) | (pick([0n, 0x3ffn, 0x3fen, 0x400n]) << 52n);
   const v = random() % 2 ? pick(specials) : random() % 2 ? r : near;
@@ -200,7 +214,13 @@ function arithmetic(scale) {
   const n = 9 * scale;
   return OPERATIONS.flatMap(([name, ext, rext]) => [
     ...SOURCES.map(([source, op, value]) =>
-      form(`${name}_${source}`, mem(op, ext), [0], () => ({ values: [random() % 3 ? anything() : edge()], mem: value() }), n),
+      form(
+        `${name}_${source}`,
+        mem(op, ext),
+        [0],
+        () => ({ values: [random() % 3 ? anything() : edge()], mem: value() }),
+        n,
+      ),
     ),
     form(`${name}_0_1`, reg(0xd8, ext, 1), [0, 1], two, 6 * n),
     form(`${name}_2_0`, reg(0xdc, rext, 2), [0, 1, 2], three, n),
@@ -293,8 +313,20 @@ function transfer(scale) {
     ]),
     ...[0, 1, 2, 3].flatMap((ext) =>
       [0xda, 0xdb].flatMap((op) => [
-        form(`fcmov_${op.toString(16)}_${ext}`, reg(op, ext, 1), [0, 1], () => ({ ...two(), eflags: random() & 0x8d5 }), 8),
-        form(`fcmov_${op.toString(16)}_${ext}_empty`, reg(op, ext, 1), [0], () => ({ ...one(), eflags: random() & 0x8d5 }), 4),
+        form(
+          `fcmov_${op.toString(16)}_${ext}`,
+          reg(op, ext, 1),
+          [0, 1],
+          () => ({ ...two(), eflags: random() & 0x8d5 }),
+          8,
+        ),
+        form(
+          `fcmov_${op.toString(16)}_${ext}_empty`,
+          reg(op, ext, 1),
+          [0],
+          () => ({ ...one(), eflags: random() & 0x8d5 }),
+          4,
+        ),
       ]),
     ),
   ];
@@ -305,8 +337,20 @@ function comparison(scale) {
   return [
     ...SOURCES.flatMap(([source, op, value]) =>
       [2, 3].flatMap((ext) => [
-        form(`fcom${ext === 3 ? 'p' : ''}_${source}`, mem(op, ext), [0], () => ({ values: [anything()], mem: value() }), n),
-        form(`fcom${ext === 3 ? 'p' : ''}_${source}_empty`, mem(op, ext), [1], () => ({ values: [anything()], mem: value() }), 3),
+        form(
+          `fcom${ext === 3 ? 'p' : ''}_${source}`,
+          mem(op, ext),
+          [0],
+          () => ({ values: [anything()], mem: value() }),
+          n,
+        ),
+        form(
+          `fcom${ext === 3 ? 'p' : ''}_${source}_empty`,
+          mem(op, ext),
+          [1],
+          () => ({ values: [anything()], mem: value() }),
+          3,
+        ),
       ]),
     ),
     ...[
@@ -356,8 +400,20 @@ function controls() {
     form('fxch7', [0xdf, 0xc9], [0, 1], two, 4),
     form('fstp8', [0xdf, 0xd1], [0, 1], two, 4),
     form('fstp9', [0xdf, 0xd9], [0, 1], two, 4),
-    form('fstenv', mem(0xd9, 6), [0, 1], flagged(() => ({ ...two(), mem: times(28, () => 0) })), 6),
-    form('fnsave', mem(0xdd, 6), [0, 1], flagged(() => ({ ...two(), mem: times(108, () => 0) })), 4),
+    form(
+      'fstenv',
+      mem(0xd9, 6),
+      [0, 1],
+      flagged(() => ({ ...two(), mem: times(28, () => 0) })),
+      6,
+    ),
+    form(
+      'fnsave',
+      mem(0xdd, 6),
+      [0, 1],
+      flagged(() => ({ ...two(), mem: times(108, () => 0) })),
+      4,
+    ),
   ];
 }
 

@@ -4,8 +4,8 @@
  *   node tools/fpu-probe/record.mjs                     the golden set, into packages/cpu/src/fpu/golden
  *   node tools/fpu-probe/record.mjs --scale 50 --out D  many more operands, into folder D; replay with FPU_GOLDEN=D
  * Lines:  # form <name>: <bytes> | <occupied registers, from ST(0) = R4>
- *         <control> <status> <registers> [m:<memory>] [f:<flags>] => <status> <everything else that changed>
- * Registers are sign and exponent, then significand; memory is bytes in their order. What changed: cw=, tw=, R<n>=, m:, f:, ax=.
+ *         <control> <status> <registers> [m:<memory>] [f:<flags>] => <status> tw=<tags> <everything else that changed>
+ * Registers are sign and exponent, then significand; memory is bytes in their order. What changed: cw=, R<n>=, m:, f:, ax=.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,6 @@ const MEMORY = 124;
 const EFLAGS = 252;
 const FLAGS = 0x8d5;
 const FILL_EAX = 0xa5a5a5a5;
-/** The instruction pointers are not recorded: processors differ in when they keep them. */
 
 function option(name, fallback) {
   const at = process.argv.indexOf(name);
@@ -30,7 +29,16 @@ const hex = (v, digits) => v.toString(16).padStart(digits, '0');
 
 function build(folder) {
   const source = fileURLToPath(new URL('probe.c', import.meta.url));
-  const flags = ['-m32', '-O1', '-nostdlib', '-static', '-ffreestanding', '-fno-pic', '-no-pie', '-fno-stack-protector'];
+  const flags = [
+    '-m32',
+    '-O1',
+    '-nostdlib',
+    '-static',
+    '-ffreestanding',
+    '-fno-pic',
+    '-no-pie',
+    '-fno-stack-protector',
+  ];
   const program = join(folder, 'probe');
   execFileSync('gcc', [...flags, '-o', program, source]);
   return program;
@@ -69,7 +77,7 @@ function registers(image) {
   });
 }
 
-/** The tag word that FSAVE would give before the instruction: recorded tags are compared by emptiness only where unchanged. */
+/** Status, tags, and what else changed. Instruction pointers are left out: processors differ in when they keep them. */
 function describe(form, test, before, answer) {
   const image = answer.subarray(0, 108);
   const parts = [hex(image.readUInt16LE(4), 4)];

@@ -6,7 +6,9 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { relative, resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { z } from 'zod';
 import {
+  type NamedPart,
   nearestName,
   type PartKind,
   type PartRegistry,
@@ -91,7 +93,7 @@ function createProgram(
 async function runCommand(suiteFile: string, flags: RunFlags, io: HarnessIo): Promise<number> {
   const suite = readSuite(resolve(io.cwd, suiteFile));
   const variants = spread(suite.matrix, flags.matrix === undefined ? {} : parseMatrix(flags.matrix));
-  checkNames(variants, await registryOf(suite.plugins));
+  checkParts(variants, await registryOf(suite.plugins));
   const guests = pickGuests(suite, flags.guest);
   const jobs = parseJobs(flags.jobs);
   const folder = resolve(io.cwd, flags.reportDir);
@@ -154,17 +156,28 @@ function missingFile(file: string): RingfenceError {
   });
 }
 
-function checkNames(variants: readonly Variant[], registry: PartRegistry): void {
+/** Every part named by the matrix exists and takes its options: a slip of the pen is no failed run. */
+function checkParts(variants: readonly Variant[], registry: PartRegistry): void {
   for (const { core, monitor } of variants) {
-    const check = (kind: PartKind, part: Parameters<typeof splitNamed>[0]): unknown =>
-      registry.get(kind, splitNamed(part).name);
-    check('core', core);
+    checkPart(registry, 'core', core);
     if (monitor === undefined) continue;
-    check('policy', monitor.policy);
-    check('shadow-cache', monitor.shadow);
-    check('protection', monitor.protection);
-    check('sensitive', monitor.sensitive);
+    checkPart(registry, 'policy', monitor.policy);
+    checkPart(registry, 'shadow-cache', monitor.shadow);
+    checkPart(registry, 'protection', monitor.protection);
+    checkPart(registry, 'sensitive', monitor.sensitive);
   }
+}
+
+function checkPart(registry: PartRegistry, kind: PartKind, given: NamedPart): void {
+  const { name, options } = splitNamed(given);
+  const part = registry.get(kind, name);
+  const result = (part.options ?? z.strictObject({})).safeParse(options);
+  if (result.success) return;
+  throw new RingfenceError('RF_BAD_CONFIG', {
+    message: `options of ${kind} "${name}" are not valid: ${result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`.trim()).join('; ')}`,
+    value: options,
+    fix: `correct the options of ${name} or leave them out`,
+  });
 }
 
 function parseJobs(text: string | undefined): number {

@@ -68,6 +68,7 @@ describe('ringfence-harness refuses', () => {
     [['run', 'guests/suite.yaml', '--guest', 'helo'], 'RF_UNKNOWN_NAME', /did you mean "hello"/],
     [['run', 'guests/suite.yaml', '--matrix', 'policy=stepthrough'], 'RF_UNKNOWN_NAME', /did you mean "step-through"/],
     [['run', 'guests/suite.yaml', '--matrix', 'polcy=x'], 'RF_BAD_USAGE', /did you mean policy/],
+    [['run', 'guests/suite.yaml', '--matrix', 'shadow=tracked-lru:capacty=9'], 'RF_BAD_CONFIG', /capacty/],
     [['run', 'guests/suite.yaml', '--jobs', '0'], 'RF_BAD_USAGE', /--jobs/],
     [['run', 'guests/suite.yaml', '--matrx', 'x'], 'RF_BAD_USAGE', /did you mean --matrix/],
     [['run', 'guests/suite.yaml', '--report-dir', 'package.json/x'], 'RF_OUTPUT_UNWRITABLE', /package\.json/],

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createMachine, runMachine, type RunReport } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';
-import { type MachineConfigInput, parseMachineConfig } from '@ringfence/sdk';
+import { type MachineConfigInput, parseMachineConfig, type Plugin } from '@ringfence/sdk';
 
 export const root = resolve(import.meta.dirname, '../../..');
 export const guestImage = (name: string): string => resolve(root, `guests/images/${name}.elf`);
@@ -19,13 +19,17 @@ export interface GuestRun {
   readonly dump: string | undefined;
 }
 
-export async function runGuest(kernel: string, options: Omit<MachineConfigInput, 'kernel'>): Promise<GuestRun> {
+export async function runGuest(
+  kernel: string,
+  options: Omit<MachineConfigInput, 'kernel'>,
+  plugins: readonly Plugin[] = [],
+): Promise<GuestRun> {
   const config = parseMachineConfig({ ...options, kernel });
   const sent: number[] = [];
   const serial = { send: (byte: number) => void sent.push(byte), receive: () => -1, onReceive: () => {} };
   const machine = createMachine({
     config,
-    registry: createRegistry([]),
+    registry: createRegistry(plugins),
     kernel: { bytes: readFileSync(kernel), name: kernel },
     channels: { serial },
   });

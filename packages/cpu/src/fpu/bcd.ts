@@ -38,7 +38,7 @@ export function toBcd(f: Fpu, x: Extended, bytes: Uint8Array): void {
   bytes[9] = sign << 7;
 }
 
-export function indefiniteBcd(bytes: Uint8Array): void {
+function indefiniteBcd(bytes: Uint8Array): void {
   bytes.fill(0);
   bytes[7] = 0xc0;
   bytes[8] = 0xff;

@@ -3,7 +3,18 @@
  * Vol. 1, 4.2.2, 8.3.3 "Data Transfer Instructions", 8.5.1.2 "Invalid Arithmetic Operand Exception"). Loading is exact; storing
  * rounds. Results of stores are left in `f.r`'s hi and lo as the bits of the format. Packed BCD is in bcd.ts.
  */
-import { BIAS, EXP_MAX, INFINITE, MIN_HI, NORMAL, normalize, QNAN, shiftRight, ZERO, type Extended } from './extended.js';
+import {
+  BIAS,
+  EXP_MAX,
+  INFINITE,
+  MIN_HI,
+  NORMAL,
+  normalize,
+  QNAN,
+  shiftRight,
+  ZERO,
+  type Extended,
+} from './extended.js';
 import { PE, type Fpu } from './fpu.js';
 import { settledByOne } from './nan.js';
 import { round, roundSignificand } from './round.js';

@@ -39,7 +39,7 @@ function quotient(a: Extended, b: Extended, out: Extended): void {
   const q1 = divider.step(21);
   const q2 = divider.step(21);
   const q3 = divider.step(21);
-  out.hi = (0x80000000 | (q1 << 10) | (q2 >>> 11)) | 0;
+  out.hi = 0x80000000 | (q1 << 10) | (q2 >>> 11) | 0;
   out.lo = (q2 << 21) | q3;
   const order = divider.compareHalf();
   out.ext = order > 0 ? 0xc0000000 | 0 : order === 0 ? 0x80000000 | 0 : divider.isZero() ? 0 : 1;

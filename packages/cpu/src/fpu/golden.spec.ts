@@ -32,7 +32,10 @@ class Replay {
     const [, name, bytes, stack] = /^# form (\S+): ([^|]*) \| ?(.*)$/.exec(line)!;
     this.name = name;
     this.op = this.c.decode(bytes.split(' ').map((byte) => parseInt(byte, 16)));
-    this.stack = stack.split(',').filter((n) => n !== '').map(Number);
+    this.stack = stack
+      .split(',')
+      .filter((n) => n !== '')
+      .map(Number);
   }
 
   /** Answers a message when the case comes out differently. */

@@ -3,7 +3,15 @@
  * "Operating on SNaNs and QNaNs", table 4-7 "Rules for Handling NaNs"). Only operands are looked at here; invalid
  * combinations of good ones are each operation's business.
  */
-import { compareSignificands, DENORMAL, normalizeDenormal, QNAN, SNAN, UNSUPPORTED, type Extended } from './extended.js';
+import {
+  compareSignificands,
+  DENORMAL,
+  normalizeDenormal,
+  QNAN,
+  SNAN,
+  UNSUPPORTED,
+  type Extended,
+} from './extended.js';
 import { DE, IE, type Fpu } from './fpu.js';
 
 export function quiet(x: Extended): void {

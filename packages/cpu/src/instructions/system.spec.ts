@@ -366,13 +366,13 @@ describe('LTR and LLDT', () => {
   });
 });
 
-describe('the coprocessor that is not there', () => {
-  it('its opcodes do nothing, so FNSTSW and FNSTCW leave what they would write', () => {
+describe('the coprocessor', () => {
+  it('is found by FNINIT, FNSTSW and FNSTCW', () => {
     const m = kernel();
     m.s[EAX] = 0x5a5a;
     m.poke16(DATA, 0x5a5a);
     m.runToHalt(0xdb, 0xe3, 0xdf, 0xe0, 0xd9, 0x3d, 0, 0, 2, 0, 0x9b, HLT);
-    expect([m.s[EAX], m.peek16(DATA)]).toEqual([0x5a5a, 0x5a5a]);
+    expect([m.s[EAX], m.peek16(DATA)]).toEqual([0, 0x37f]);
   });
 
   it('#NM with EM or TS; WAIT with MP and TS', () => {

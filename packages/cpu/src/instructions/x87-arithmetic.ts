@@ -75,7 +75,14 @@ const arithmeticRows: OpcodeRow[] = OPERATIONS.flatMap(({ name, ext, registerExt
     { mnemonic: integer, map: 1, opcode: 0xda, ext, operands: ['Md'], handlers: memory(loadInt32) },
     { mnemonic: integer, map: 1, opcode: 0xde, ext, operands: ['Mw'], handlers: memory(loadInt16) },
     { mnemonic: name, map: 1, opcode: 0xd8, ext, operands: ['ST'], handlers: anySize(toTop(operate)) },
-    { mnemonic: name, map: 1, opcode: 0xdc, ext: registerExt, operands: ['ST'], handlers: anySize(toRegister(operate)) },
+    {
+      mnemonic: name,
+      map: 1,
+      opcode: 0xdc,
+      ext: registerExt,
+      operands: ['ST'],
+      handlers: anySize(toRegister(operate)),
+    },
     {
       mnemonic: `${name}p`,
       map: 1,
@@ -171,4 +178,3 @@ export const x87ArithmeticRows: readonly OpcodeRow[] = [
   operation('frndint', 4, 7, frndint),
   operation('fscale', 5, 7, fscale),
 ];
-

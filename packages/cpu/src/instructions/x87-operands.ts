@@ -16,8 +16,23 @@ import { PRECOMPUTATION, type Fpu } from '../fpu/fpu.js';
 import type { Op } from '../op.js';
 
 // Compiled code loads an imported binding at every use; a constant of the module itself becomes part of the code.
-const { CR0, CR0_EM, CR0_NE, CR0_TS, CS, EIP, FPU_CS, FPU_DP, FPU_DS, FPU_IP, FPU_OPCODE, SEG, SEG_BASE, SEG_WORDS, VEC_MF } =
-  layout;
+const {
+  CR0,
+  CR0_EM,
+  CR0_NE,
+  CR0_TS,
+  CS,
+  EIP,
+  FPU_CS,
+  FPU_DP,
+  FPU_DS,
+  FPU_IP,
+  FPU_OPCODE,
+  SEG,
+  SEG_BASE,
+  SEG_WORDS,
+  VEC_MF,
+} = layout;
 const UNAVAILABLE = CR0_EM | CR0_TS;
 
 /** Before every instruction: #NM when the FPU is not to be used. Resets what the instruction raises. */
@@ -39,16 +54,20 @@ export function checkPending(c: Cpu): void {
   if (c.fpu.pending && (c.s[CR0] & CR0_NE) !== 0) c.fault(VEC_MF, NO_CODE);
 }
 
-/** Remembers a non-control instruction and its memory operand. */
+/**
+ * Remembers a non-control instruction and its memory operand. Selectors only outside protected mode: there they are kept as
+ * zero, as by processors that deprecate them (CPUID.7.EBX bit 13), because their RPL would tell a guest its true ring.
+ */
 export function note(c: Cpu, op: Op, f: Fpu): void {
   const w = f.w;
   const s = c.s;
+  const selectors = c.isProtected ? 0 : 0xffff;
   w[FPU_IP] = (s[EIP] + op.off) | 0;
-  w[FPU_CS] = s[SEG + CS * SEG_WORDS];
+  w[FPU_CS] = s[SEG + CS * SEG_WORDS] & selectors;
   w[FPU_OPCODE] = op.imm & 0x7ff;
   if (!op.mem) return;
   w[FPU_DP] = c.ea(op);
-  w[FPU_DS] = s[SEG + op.seg * SEG_WORDS];
+  w[FPU_DS] = s[SEG + op.seg * SEG_WORDS] & selectors;
 }
 
 /** Ends an instruction whose result `f.r` goes to ST(i), and that then pops `pops` registers. */

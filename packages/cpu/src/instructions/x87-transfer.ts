@@ -5,10 +5,10 @@
  */
 import type { Cpu } from '../cpu.js';
 import { cc } from '../flags.js';
-import { fromBcd, indefiniteBcd, toBcd } from '../fpu/bcd.js';
+import { fromBcd, toBcd } from '../fpu/bcd.js';
 import { LN_2, loadConstant, LOG10_2, LOG2_10, LOG2_E, PI } from '../fpu/constants.js';
 import { toDouble, toInteger, toSingle } from '../fpu/convert.js';
-import { BIAS, EXP_MAX, MIN_HI, QNAN, SNAN, type Extended } from '../fpu/extended.js';
+import { BIAS, EXP_MAX, MIN_HI, SNAN, type Extended } from '../fpu/extended.js';
 import { IE, STORE_BLOCKING, type Fpu } from '../fpu/fpu.js';
 import { noteDenormalSource, quiet } from '../fpu/nan.js';
 import type { Handler, Op } from '../op.js';
@@ -100,15 +100,9 @@ const constant = (load: (f: Fpu, out: Extended) => void): Handler => {
 /** Converts `f.a` and writes it, unless that raised what blocks a store; then pops. */
 function store(c: Cpu, op: Op, pops: number, convert: (f: Fpu) => void, write: (c: Cpu, op: Op, f: Fpu) => void): void {
   const f = ready(c);
-  if (f.isEmpty(0)) {
-    f.stackUnderflow(f.a);
-    convert(f);
-    f.raised = f.raised & IE;
-    f.stackUnderflow(f.a);
-  } else {
-    f.get(0, f.a);
-    convert(f);
-  }
+  if (f.isEmpty(0)) f.stackUnderflow(f.a);
+  else f.get(0, f.a);
+  convert(f);
   const deliver = !f.blockedBy(STORE_BLOCKING);
   if (deliver) write(c, op, f);
   note(c, op, f);
@@ -147,10 +141,7 @@ export function fstpM80(c: Cpu, op: Op): void {
 }
 
 export function fbstp(c: Cpu, op: Op): void {
-  const convert = (f: Fpu): void => {
-    if (f.a.kind() >= QNAN) indefiniteBcd(bcdBytes);
-    toBcd(f, f.a, bcdBytes);
-  };
+  const convert = (f: Fpu): void => toBcd(f, f.a, bcdBytes);
   store(c, op, 1, convert, () => {
     storeTenBytes(c, op, bcdView.getUint16(8, true), bcdView.getInt32(4, true), bcdView.getInt32(0, true));
   });

@@ -1,7 +1,7 @@
 /**
  * The x87's opcodes, D8 to DF and WAIT, from the files of the family: x87-transfer, x87-arithmetic, x87-compare, x87-control. The
  * arithmetic itself is in ../fpu. The transcendental instructions are not there yet: they raise #UD, which is why no model
- * reports an FPU by CPUID so far; all others work on every model. Precision of CR0.NE = 0: see x87-operands.ts.
+ * reports an FPU by CPUID so far; all others work on every model. What CR0.NE = 0 means here: see x87-operands.ts.
  */
 import type { Handler } from '../op.js';
 import type { OpcodeRow } from '../table/row.js';

@@ -1,0 +1,73 @@
+/**
+ * The policies do what they say, by count, on the real machine: step-through takes two exits a structure write and emulates
+ * no user instruction; full emulation takes one; data-swap swaps private bytes out and in for in-place tables.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { MonitorReport } from '@ringfence/sdk';
+import { guestImage, runGuest } from './run-guest.js';
+
+const POLICIES = ['step-through', 'data-swap', 'full-emulation'] as const;
+type Policy = (typeof POLICIES)[number];
+
+async function figures(guest: string): Promise<Record<Policy, MonitorReport>> {
+  const runs = POLICIES.map(async (policy) => {
+    const { status, report, serial } = await runGuest(guestImage(guest), {
+      memory: '16M',
+      monitor: { policy, shadowCache: 'rebuild' },
+      limits: { maxInstructions: 100_000_000 },
+    });
+    expect(status, Buffer.from(serial).toString('latin1')).toBe(33);
+    return [policy, report.monitor!] as const;
+  });
+  return Object.fromEntries(await Promise.all(runs)) as Record<Policy, MonitorReport>;
+}
+
+const byReason = (monitor: MonitorReport, reason: string): number => monitor.exits.byReason[reason] ?? 0;
+/** What a policy had the emulator do; what no policy can avoid (an unholdable segment state) is counted under `state-...`. */
+const emulatedForPolicy = (monitor: MonitorReport): string[] =>
+  Object.keys(monitor.userEmulations).filter((why) => !why.startsWith('state-') && monitor.userEmulations[why] > 0);
+
+describe('page-table writes (rotate)', () => {
+  let all: Record<Policy, MonitorReport>;
+  beforeAll(async () => void (all = await figures('rotate')));
+
+  it('are the same number of structure writes for every policy', () => {
+    const writes = POLICIES.map((policy) => byReason(all[policy], 'structure-write'));
+    expect(writes[0]).toBeGreaterThan(1000);
+    expect(new Set(writes).size).toBe(1);
+  });
+
+  it('cost step-through two exits each, and no emulation', () => {
+    const monitor = all['step-through'];
+    const writes = byReason(monitor, 'structure-write');
+    expect(monitor.steps).toBe(writes);
+    expect(byReason(monitor, 'single-step')).toBe(writes);
+    expect(emulatedForPolicy(monitor)).toEqual([]);
+  });
+
+  it('cost full emulation one exit each, and no step', () => {
+    const monitor = all['full-emulation'];
+    const writes = byReason(monitor, 'structure-write');
+    expect(monitor.steps).toBe(0);
+    expect(monitor.userEmulations.structure).toBe(writes);
+    expect(all['step-through'].exits.total - monitor.exits.total).toBe(writes);
+    expect(monitor.emulations - all['step-through'].emulations).toBe(writes);
+  });
+});
+
+describe('tables that share a page with data (descriptors)', () => {
+  let all: Record<Policy, MonitorReport>;
+  beforeAll(async () => void (all = await figures('descriptors')));
+
+  it('are swapped by data-swap only, out and in', () => {
+    expect(all['data-swap'].swaps).toBeGreaterThan(100);
+    expect(all['data-swap'].swaps % 2).toBe(0);
+    expect([all['step-through'].swaps, all['full-emulation'].swaps]).toEqual([0, 0]);
+  });
+
+  it('are emulated by full-emulation only', () => {
+    expect(emulatedForPolicy(all['step-through'])).toEqual([]);
+    expect(emulatedForPolicy(all['data-swap'])).toEqual([]);
+    expect(emulatedForPolicy(all['full-emulation'])).toEqual(['structure']);
+  });
+});
