@@ -16,6 +16,7 @@ import {
   CR0_AM,
   CR0_EM,
   CR0_MP,
+  CR0_NE,
   CR0_PG,
   CR0_TS,
   CR0_WP,
@@ -193,6 +194,10 @@ export class Monitor implements GuestExecutor {
     return pageTableFrames(this.parts.guestMmu.roots, this.parts.guestSpace);
   }
 
+  get pageTableRoots(): Set<number> {
+    return this.parts.guestMmu.roots;
+  }
+
   settle(): void {
     this.drain();
     if (this.inMonitor) {
@@ -312,7 +317,7 @@ export class Monitor implements GuestExecutor {
   }
 
   private structure(linear: number, frame: number, write: boolean): void {
-    const { pager, counters, emulator } = this.parts;
+    const { pager, emulator } = this.parts;
     const traces = pager.traces;
     const inPlace = traces.has(frame, TRACE_HIDDEN);
     // What loads a segment register from the hidden table is a system instruction: no policy steps those.
@@ -333,7 +338,7 @@ export class Monitor implements GuestExecutor {
   }
 
   private debugTrap(): void {
-    const { hardware: hw, emulator, world, counters } = this.parts;
+    const { hardware: hw, emulator, world } = this.parts;
     const dr6 = this.h[DR + 6];
     hw.writeDr(6, DR6_QUIET);
     let bits = dr6 & DR6_HITS;
@@ -438,7 +443,7 @@ export class Monitor implements GuestExecutor {
       pager.flushPending = true;
     }
     descriptors.revalidate();
-    const mirrored = CR0_MP | CR0_EM | CR0_TS | CR0_AM;
+    const mirrored = CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_AM;
     const cr0 = (h[CR0] & ~mirrored) | (g[CR0] & mirrored);
     if (cr0 !== h[CR0]) hw.writeCr0(cr0);
     const cr4 = g[CR4] & (CR4_DE | CR4_TSD);

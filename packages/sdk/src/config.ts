@@ -88,7 +88,7 @@ export function parseMachineConfig(input: unknown): MachineConfig {
 
 /** The published JSON Schema of the configuration. */
 export function machineConfigJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(machineConfigSchema, { io: 'input' }) as Record<string, unknown>;
+  return z.toJSONSchema(machineConfigSchema, { io: 'input' });
 }
 
 /** Splits a named part into its name and options. */

@@ -5,7 +5,7 @@
  * Unclaimed addresses read all ones and swallow writes, as on a PC. It does not translate linear addresses.
  */
 import { PHYS_BASE } from './layout.js';
-import { MachineMemory, PAGE_SIZE } from './memory.js';
+import { PAGE_SIZE, type MachineMemory } from './memory.js';
 
 export const PAGE_NONE = 0;
 export const PAGE_RAM = 1;

@@ -189,7 +189,10 @@ export class PartRegistry {
 
   private kind(kind: PartKind): Map<string, { part: Part; plugin: string }> {
     let byName = this.parts.get(kind);
-    if (byName === undefined) this.parts.set(kind, (byName = new Map()));
+    if (byName === undefined) {
+      byName = new Map<string, { part: Part; plugin: string }>();
+      this.parts.set(kind, byName);
+    }
     return byName;
   }
 }
