@@ -1,27 +1,53 @@
 /**
- * The one vitest configuration: every spec of the workspace, run against sources (no build needed).
+ * The one vitest configuration, in two projects. `unit`: the specs beside the sources, run against sources, no build needed.
+ * `system`: the tests of the apps, whole guests on the whole machine, run against the built packages as users get them: vitest turns
+ * imports of a source module into property look-ups, which makes an interpreter ten times slower.
  * Node 24 only; started by tools/workspace/steps.mjs. It does not check types (`npm run typecheck`).
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const packages = fileURLToPath(new URL('./packages', import.meta.url));
+const everything = ['**/node_modules/**', '**/dist/**'];
+const system = 'apps/*/test/**/*.spec.ts';
+
+function packagesAt(entry: string): { alias: { find: RegExp; replacement: string }[] } {
+  return { alias: [{ find: /^@ringfence\/([a-z0-9-]+)$/, replacement: `${packages}/$1/${entry}` }] };
+}
 
 export default defineConfig({
   // tsyringe's `@inject(TOKEN)` is a legacy parameter decorator, as `experimentalDecorators` in tsconfig.base.json says.
   oxc: { decorator: { legacy: true } },
-  resolve: {
-    alias: [{ find: /^@ringfence\/([a-z0-9-]+)$/, replacement: `${packages}/$1/src/index.ts` }],
-  },
   test: {
-    include: ['{packages,apps,tools,examples,guests,bench}/**/*.spec.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     // On by default in vitest 5; it gave false passes after a change of this file.
     fsModuleCache: false,
     reporters: ['default', './tools/workspace/skip-reporter.ts'],
+    projects: [
+      {
+        extends: true,
+        resolve: packagesAt('src/index.ts'),
+        test: {
+          name: 'unit',
+          include: ['{packages,apps,tools,examples,guests,bench}/**/*.spec.ts'],
+          exclude: [...everything, system],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        resolve: packagesAt('dist/index.js'),
+        test: {
+          name: 'system',
+          include: [system],
+          exclude: everything,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
+        },
+      },
+    ],
   },
 });
