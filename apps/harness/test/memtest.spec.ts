@@ -1,13 +1,14 @@
 /**
  * A guest that nobody here wrote: Debian's memtest86+, bare and under three policies. It must draw its screen on the serial
  * line, be inside its tests, find no errors, and end every run in the same state.
- * RINGFENCE_MEMTEST_INSTRUCTIONS says how long each run is; CI asks for the full two thousand million.
+ * RINGFENCE_MEMTEST_INSTRUCTIONS says how long each run is; its tests begin at about 600 million (its delays are in time,
+ * and time is instructions), CI asks for 2000 million.
  */
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { type GuestRun, root, runGuest } from './run-guest.js';
 import { screenOf } from './terminal.js';
 
-const INSTRUCTIONS = Number(process.env.RINGFENCE_MEMTEST_INSTRUCTIONS ?? 300_000_000);
+const INSTRUCTIONS = Number(process.env.RINGFENCE_MEMTEST_INSTRUCTIONS ?? 800_000_000);
 const TIMEOUT = 20 * 60_000;
 
 type Fetched =
@@ -27,7 +28,7 @@ const run = (kernel: string, monitor: 'none' | { policy: string }): Promise<Gues
     append: 'console=ttyS0,115200',
     memory: '8M',
     monitor,
-    limits: { maxInstructions: INSTRUCTIONS },
+    limits: { maxInstructions: INSTRUCTIONS, timeoutSeconds: 600 },
   });
 
 describe('memtest86+', () => {

@@ -33,12 +33,13 @@ import {
   CR0_AM,
   CR2,
   CR3,
-  EAX,
   EFLAGS,
   EIP,
   FLAG_AC,
   FLAG_VM,
+  GDTR_BASE,
   HALTED,
+  IDTR_BASE,
   LAZY_OP,
   RingfenceError,
   SHUTDOWN,
@@ -46,6 +47,7 @@ import {
   STEP_SHUTDOWN,
   STOP_SHUTDOWN,
   type InstructionInfo,
+  type LinearFault,
   type Processor,
   type ProcessorInit,
   type StateRecord,
@@ -61,9 +63,8 @@ import { readLinearAs, writeLinearAs } from './core/slow-access.js';
 import { buildTable } from './decode/form.js';
 import { noteIoAccess, refreshBreakpoints, writeDebugRegister } from './events/breakpoints.js';
 import { deliverException, deliverPending, eventDeliverable } from './events/deliver.js';
-import { getEflags } from './flags.js';
+import { getEflags, LAZY_NONE } from './flags.js';
 import { sensitiveGate } from './instructions/sensitive.js';
-import { LAZY_NONE } from './flags.js';
 import type { Op } from './op.js';
 import { refreshAll, refreshPrivilege } from './segments/derived.js';
 import { writableFlags, writeCr0, writeCr4 } from './system/control-registers.js';
@@ -230,11 +231,21 @@ export class Cpu extends CpuAccess implements Processor {
 
   // --- ring-0 software's doings, for the monitor ---
   readLinear(linear: number, size: number): number {
-    return this.asSupervisor(() => readLinearAs(this, linear | 0, size, 0));
+    const cr2 = this.s[CR2];
+    try {
+      return readLinearAs(this, linear | 0, size, 0);
+    } catch (thrown) {
+      throw this.monitorFault(thrown, cr2);
+    }
   }
 
   writeLinear(linear: number, size: number, value: number): void {
-    this.asSupervisor(() => writeLinearAs(this, linear | 0, size, value, 0));
+    const cr2 = this.s[CR2];
+    try {
+      writeLinearAs(this, linear | 0, size, value, 0);
+    } catch (thrown) {
+      throw this.monitorFault(thrown, cr2);
+    }
   }
 
   writeCr0(value: number): void {
@@ -264,11 +275,11 @@ export class Cpu extends CpuAccess implements Processor {
   }
 
   lgdt(base: number, limit: number): void {
-    this.setTable(48, base, limit);
+    this.setTable(GDTR_BASE, base, limit);
   }
 
   lidt(base: number, limit: number): void {
-    this.setTable(50, base, limit);
+    this.setTable(IDTR_BASE, base, limit);
   }
 
   lldt(selector: number): void {
@@ -303,20 +314,25 @@ export class Cpu extends CpuAccess implements Processor {
     loadCpuState(this, record);
   }
 
-  /** Runs ring-0 work on the monitor's behalf: a fault there is the monitor's mistake. CR2 stays as it was. */
-  private asSupervisor<T>(work: () => T): T {
+  /** Runs ring-0 work on the monitor's behalf. */
+  private asSupervisor(work: () => void): void {
     const cr2 = this.s[CR2];
     try {
-      return work();
+      work();
     } catch (thrown) {
-      if (thrown !== FAULT) throw thrown;
-      const at = this.s[CR2];
-      this.s[CR2] = cr2;
-      throw new RingfenceError('RF_MONITOR_FAULT', {
-        message: `the monitor's own access faulted: vector ${this.faultVector}, code ${this.faultError}`,
-        value: { vector: this.faultVector, errorCode: this.faultError, linear: at >>> 0, eax: this.s[EAX] },
-        cause: undefined,
-      });
+      throw this.monitorFault(thrown, cr2);
     }
+  }
+
+  /** A fault of ring-0 work is the monitor's mistake: an error that says where. CR2 becomes what it was. */
+  private monitorFault(thrown: unknown, cr2: number): unknown {
+    if (thrown !== FAULT) return thrown;
+    const linear = this.s[CR2] >>> 0;
+    this.s[CR2] = cr2;
+    const value: LinearFault = { vector: this.faultVector, errorCode: this.faultError, linear };
+    return new RingfenceError('RF_MONITOR_FAULT', {
+      message: `the monitor's own access faulted: vector ${value.vector}, error code ${value.errorCode}`,
+      value,
+    });
   }
 }

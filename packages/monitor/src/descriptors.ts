@@ -66,7 +66,8 @@ export class Descriptors {
   private readonly gdt = new TableView(false, FRAME_GDT);
   private readonly ldt = new TableView(true, FRAME_LDT);
   private ldtLoaded = false;
-  private ldtWindow = 0;
+  private hardwareLdtBase = 0;
+  private hardwareLdtLimit = -1;
   /** Whether our bytes stand in the in-place LDT at the moment. */
   private privateIn = false;
   private readonly exposed = new Set<number>();
@@ -111,7 +112,6 @@ export class Descriptors {
       this.ldt.base = base;
       this.ldt.limit = limit;
       this.ldtLoaded = false;
-      if (this.inPlace) this.tracePages(this.ldt, base, base + limit);
     }
   }
 
@@ -121,7 +121,6 @@ export class Descriptors {
       for (const [page, frame] of table.pages) {
         if (this.translate(page << 12) === frame) continue;
         this.forget(table);
-        if (table === this.ldt && this.inPlace) this.tracePages(table, table.base, table.base + table.limit);
         break;
       }
     }
@@ -184,7 +183,11 @@ export class Descriptors {
     if (low === undefined || high === undefined) return undefined;
     const shadow = compressDescriptor(low, high, this.window.base);
     if (shadow === undefined) return undefined;
-    if (!this.tracePages(table, linear, linear + 7)) return undefined;
+    // In place, all of it goes out of the guest's sight before the hardware's LDTR may point there.
+    const whole = table.local && this.inPlace;
+    if (whole ? !this.tracePages(table, table.base, table.base + table.limit) : !this.tracePages(table, linear, linear + 7)) {
+      return undefined;
+    }
     const held: Held = { low, high, shadowLow: shadow[0], shadowHigh: shadow[1] };
     table.held.set(index, held);
     if (!(table.local && this.inPlace)) this.store(table, index, held.shadowLow, held.shadowHigh);
@@ -226,18 +229,23 @@ export class Descriptors {
 
   // -------------------------------------------------------------------------------- the hardware's LDTR
 
-  /** Before the guest runs: the hardware's LDT is the guest's present one. */
+  /**
+   * Before the guest runs: the hardware's LDT is the guest's present one, or none at all until something is held of it
+   * (LDTR after reset describes 64 KiB from address 0 that nobody means as an LDT).
+   */
   loadLdt(): void {
-    const wanted = this.inPlace ? this.ldt.base : this.window.ldtBase();
-    if (this.ldtLoaded && this.ldtWindow === wanted) return;
-    const empty = this.ldt.limit < 0;
-    const limit = empty ? 0 : this.ldt.limit;
-    const { window } = this;
-    window.write(FRAME_GDT, MONITOR_LDT, ((wanted << 16) | (limit & 0xffff)) | 0);
-    window.write(FRAME_GDT, MONITOR_LDT + 4, ((wanted >>> 16) & 0xff) | 0x8200 | (wanted & 0xff000000));
-    window.hardware.lldt(empty ? 0 : MONITOR_LDT);
+    const { window, ldt } = this;
+    const limit = ldt.held.size === 0 ? -1 : ldt.limit;
+    const base = this.inPlace ? ldt.base : window.ldtBase();
+    if (this.ldtLoaded && this.hardwareLdtBase === base && this.hardwareLdtLimit === limit) return;
+    if (limit >= 0) {
+      window.write(FRAME_GDT, MONITOR_LDT, (base << 16) | limit);
+      window.write(FRAME_GDT, MONITOR_LDT + 4, ((base >>> 16) & 0xff) | 0x8200 | (base & 0xff000000));
+    }
+    window.hardware.lldt(limit < 0 ? 0 : MONITOR_LDT);
     this.ldtLoaded = true;
-    this.ldtWindow = wanted;
+    this.hardwareLdtBase = base;
+    this.hardwareLdtLimit = limit;
   }
 
   // -------------------------------------------------------------------------------- in place
@@ -255,10 +263,8 @@ export class Descriptors {
   enterPrivate(): void {
     if (!this.inPlace || this.privateIn) return;
     this.privateIn = true;
-    for (let index = 0; this.ldt.contains(index); index++) {
-      const held = this.ldt.held.get(index);
-      this.swapWords(index, held === undefined ? 0 : held.shadowLow, held === undefined ? 0 : held.shadowHigh);
-    }
+    // Entries that are not held need no bytes of ours: nothing can load them while their page is hidden.
+    for (const [index, held] of this.ldt.held) this.swapWords(index, held.shadowLow, held.shadowHigh);
   }
 
   /** On the way from the guest: the guest's bytes back. */

@@ -265,8 +265,8 @@ export class World {
   enter(): void {
     const { h, g, hardware: hw, pager, window, descriptors } = this;
     pager.activate();
-    descriptors.loadLdt();
     const reload = this.chooseSegments();
+    descriptors.loadLdt();
     window.close();
     if (pager.flushPending || ((h[CR3] ^ window.guestRoot) & 0xfffff000) !== 0) {
       hw.writeCr3(window.guestCr3());

@@ -158,6 +158,7 @@ export class CpuBase {
   fault(vector: number, errorCode: number): never {
     this.faultVector = vector;
     this.faultError = errorCode;
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- see fault.ts
     throw FAULT;
   }
 

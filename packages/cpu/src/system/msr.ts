@@ -3,6 +3,8 @@
  * SDM Vol. 4, 2.23 "MSRs in the P6 Family Processors". Any other index raises #GP(0). Callers have checked privilege.
  */
 import {
+  ASSIST_TRAP_CPUID,
+  ASSIST_TRAP_SENSITIVE,
   MSR_ASSIST,
   MSR_ASSIST_INDEX,
   MSR_SYSENTER_CS,
@@ -42,31 +44,40 @@ function writeTsc(c: Cpu, low: number, high: number): void {
   c.s[TSC_OFFSET + 1] = ((high >>> 0) - Math.floor(now / TWO32) - (difference < 0 ? 1 : 0)) | 0;
 }
 
+/** #GP(0) unless the register exists here (and takes the value). */
+function require(c: Cpu, condition: boolean): void {
+  if (!condition) c.gp(0);
+}
+
 /** Leaves the value in `msrValue`. */
 export function readMsr(c: Cpu, index: number): void {
   msrValue.high = 0;
-  const sep = c.model.features.sep;
   switch (index >>> 0) {
     case IA32_TIME_STAMP_COUNTER:
-      if (!c.model.features.tsc) c.gp(0);
+      require(c, c.model.features.tsc);
       readTsc(c);
       return;
     case IA32_SYSENTER_CS:
-      msrValue.low = sep ? c.s[MSR_SYSENTER_CS] : c.gp(0);
+      require(c, c.model.features.sep);
+      msrValue.low = c.s[MSR_SYSENTER_CS];
       return;
     case IA32_SYSENTER_ESP:
-      msrValue.low = sep ? c.s[MSR_SYSENTER_ESP] : c.gp(0);
+      require(c, c.model.features.sep);
+      msrValue.low = c.s[MSR_SYSENTER_ESP];
       return;
     case IA32_SYSENTER_EIP:
-      msrValue.low = sep ? c.s[MSR_SYSENTER_EIP] : c.gp(0);
+      require(c, c.model.features.sep);
+      msrValue.low = c.s[MSR_SYSENTER_EIP];
       return;
     case MSR_ASSIST_INDEX:
-      msrValue.low = c.assist !== 'none' ? c.s[MSR_ASSIST] : c.gp(0);
+      require(c, c.assist !== 'none');
+      msrValue.low = c.s[MSR_ASSIST];
       return;
     case IA32_PLATFORM_ID:
     case IA32_BIOS_SIGN_ID:
     case DEBUGCTL:
-      msrValue.low = c.model.isa >= 6 ? 0 : c.gp(0);
+      require(c, c.model.isa >= 6);
+      msrValue.low = 0;
       return;
     default:
       c.gp(0);
@@ -74,33 +85,35 @@ export function readMsr(c: Cpu, index: number): void {
 }
 
 export function writeMsr(c: Cpu, index: number, low: number, high: number): void {
-  const sep = c.model.features.sep;
   switch (index >>> 0) {
     case IA32_TIME_STAMP_COUNTER:
-      if (!c.model.features.tsc) c.gp(0);
+      require(c, c.model.features.tsc);
       writeTsc(c, low, high);
       return;
     case IA32_SYSENTER_CS:
-      c.s[sep ? MSR_SYSENTER_CS : c.gp(0)] = low;
+      require(c, c.model.features.sep);
+      c.s[MSR_SYSENTER_CS] = low;
       return;
     case IA32_SYSENTER_ESP:
-      c.s[sep ? MSR_SYSENTER_ESP : c.gp(0)] = low;
+      require(c, c.model.features.sep);
+      c.s[MSR_SYSENTER_ESP] = low;
       return;
     case IA32_SYSENTER_EIP:
-      c.s[sep ? MSR_SYSENTER_EIP : c.gp(0)] = low;
+      require(c, c.model.features.sep);
+      c.s[MSR_SYSENTER_EIP] = low;
       return;
     case MSR_ASSIST_INDEX:
-      if (c.assist === 'none' || (low & ~3) !== 0) c.gp(0);
+      require(c, c.assist !== 'none' && (low & ~(ASSIST_TRAP_SENSITIVE | ASSIST_TRAP_CPUID)) === 0);
       c.s[MSR_ASSIST] = low;
       refreshPrivilege(c);
       c.endBlock();
       return;
     case IA32_BIOS_UPDT_TRIG: // no microcode to update
     case IA32_BIOS_SIGN_ID:
-      if (c.model.isa < 6) c.gp(0);
+      require(c, c.model.isa >= 6);
       return;
     case DEBUGCTL: // neither branch recording nor branch stepping
-      if (c.model.isa < 6 || low !== 0) c.gp(0);
+      require(c, c.model.isa >= 6 && low === 0);
       return;
     default:
       c.gp(0);
