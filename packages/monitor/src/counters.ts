@@ -10,15 +10,15 @@ export class Counters {
   swaps = 0;
   emulations = 0;
   windowFaults = 0;
-  private readonly reasons = new Map<string, number>();
-  private readonly user = new Map<string, number>();
+  private readonly reasons = new Map<string, Tally>();
+  private readonly user = new Map<string, Tally>();
 
   reason(name: string): void {
-    this.reasons.set(name, (this.reasons.get(name) ?? 0) + 1);
+    count(this.reasons, name);
   }
 
   userEmulation(why: string): void {
-    this.user.set(why, (this.user.get(why) ?? 0) + 1);
+    count(this.user, why);
   }
 
   report(policy: string, strategy: string, pager: Pager, relocations: number): MonitorReport {
@@ -44,6 +44,18 @@ export class Counters {
   }
 }
 
-function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {
-  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+/** A count in a box of its own, so that counting rewrites no map entry. */
+interface Tally {
+  count: number;
+}
+
+function count(tallies: Map<string, Tally>, name: string): void {
+  const tally = tallies.get(name);
+  if (tally === undefined) tallies.set(name, { count: 1 });
+  else tally.count++;
+}
+
+function sorted(tallies: ReadonlyMap<string, Tally>): Record<string, number> {
+  const entries = [...tallies].map(([name, tally]) => [name, tally.count] as const);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

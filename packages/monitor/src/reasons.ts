@@ -23,6 +23,14 @@ export function exceptionReason(vector: number): string {
   return VECTOR_NAMES[vector] ?? `vector-${vector}`;
 }
 
+/** Made once per mnemonic: this is asked at every trapped instruction. */
+const instructionNames = new Map<string, string>();
+
 export function instructionReason(mnemonic: string): string {
-  return `instruction-${mnemonic.trim().toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+  let name = instructionNames.get(mnemonic);
+  if (name === undefined) {
+    name = `instruction-${mnemonic.trim().toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+    instructionNames.set(mnemonic, name);
+  }
+  return name;
 }

@@ -83,6 +83,8 @@ export class World {
   /** The guest's, at the same moment; a register is reloaded when it differs. */
   private readonly seenGuest = new Int32Array(4 * SEG_WORDS);
   private seenStackSelector = 0;
+  /** A segment register of the guest was set from the hardware's: the emulator must look at its state anew. */
+  private adopted = false;
   /** Limit of the hardware's code segment for the guest, unsigned. */
   private codeLimit = 0;
   /** CS and SS words and descriptor version for which `holdsCodeAndStack` last said yes. */
@@ -130,7 +132,8 @@ export class World {
     if (ss !== this.seenStackSelector) this.adoptSegment(SS, ss);
     this.takeDataSegments();
     this.descriptors.leavePrivate();
-    this.emulator.stateChanged();
+    if (this.adopted) this.emulator.stateChanged();
+    this.adopted = false;
   }
 
   /** The hardware stands between two guest instructions, outside the nub: copies its live state for a look. */
@@ -143,7 +146,8 @@ export class World {
     if (ss !== this.seenStackSelector) this.adoptSegment(SS, ss);
     this.takeDataSegments();
     this.descriptors.leavePrivate();
-    this.emulator.stateChanged();
+    if (this.adopted) this.emulator.stateChanged();
+    this.adopted = false;
   }
 
   private takeFlags(direct: number): void {
@@ -173,6 +177,7 @@ export class World {
   /** The hardware loaded `selector` directly: the guest's register holds what the guest's own descriptor says. */
   private adoptSegment(register: number, selector: number): void {
     const { g, h } = this;
+    this.adopted = true;
     const to = SEG + register * SEG_WORDS;
     const contents = (selector & 0xfffc) === 0 ? undefined : this.descriptors.guestContents(selector);
     if (contents === undefined) {
@@ -294,7 +299,6 @@ export class World {
     h[ESP] = stack | 0;
     h[EIP] = this.window.linear(FRAME_NUB, stub);
     h[HALTED] = 0;
-    this.hardware.stateChanged();
   }
 
   /**

@@ -114,7 +114,7 @@ export interface Processor extends Stateful {
   /** EFLAGS with the lazy arithmetic flags worked out. */
   getEflags(): number;
   setEflags(value: number): void;
-  /** Must be called after writing segment words, CPL or EIP in `state` directly: refreshes what the core derives. */
+  /** Must be called after writing segment words or CPL in `state` directly (not general registers, EIP or HALTED): refreshes what the core derives. */
   stateChanged(): void;
 }
 
