@@ -24,6 +24,7 @@ import {
 import { CPL } from '@ringfence/sdk';
 import { Counters } from './counters.js';
 import { Descriptors } from './descriptors.js';
+import { Follower } from './follower.js';
 import { GuestWalk } from './guest-walk.js';
 import { HOST_INTERRUPT_VECTOR, MONITOR_BYTES } from './layout.js';
 import { Monitor } from './monitor.js';
@@ -86,6 +87,7 @@ export class MonitorAssembly implements MonitorFactory {
     const pager = new Pager(window, walk, emulator.state, guestSpace, this.strategy, memory.ramBytes);
     const descriptors = new Descriptors(window, memory, emulator.state, guestMmu, pager.traces, policy.placement);
     const world = new World(hardware, emulator, window, pager, descriptors);
+    const follower = new Follower(hardware, emulator, guestMmu, window, pager, descriptors);
     const counters = new Counters();
     return new Monitor({
       hardware,
@@ -97,6 +99,7 @@ export class MonitorAssembly implements MonitorFactory {
       pager,
       descriptors,
       world,
+      follower,
       counters,
       policyName: policy.name,
       strategyName: this.strategy.name,

@@ -12,30 +12,13 @@
  */
 import {
   CPL,
-  CR0,
-  CR0_AM,
-  CR0_EM,
-  CR0_MP,
-  CR0_NE,
-  CR0_PG,
-  CR0_TS,
-  CR0_WP,
   CR2,
-  CR4,
-  CR4_PSE,
-  CR4_DE,
-  CR4_TSD,
   DR,
   EFLAGS,
   FLAG_IF,
   FLAG_TF,
-  GDTR_BASE,
-  GDTR_LIMIT,
   HALTED,
-  LDTR,
   RingfenceError,
-  SEG,
-  SEG_WORDS,
   SHADOW,
   STEP_FAULTED,
   STEP_SHUTDOWN,
@@ -43,7 +26,6 @@ import {
   STOP_HALT,
   STOP_REQUESTED,
   STOP_SHUTDOWN,
-  TSC_OFFSET,
   VEC_DB,
   VEC_DF,
   VEC_PF,
@@ -59,8 +41,8 @@ import {
   type Stop,
 } from '@ringfence/sdk';
 import type { Counters } from './counters.js';
-import { debugRegistersFor } from './debug-registers.js';
 import type { Descriptors } from './descriptors.js';
+import type { Follower } from './follower.js';
 import type { GuestWalk } from './guest-walk.js';
 import { HOST_INTERRUPT_VECTOR } from './layout.js';
 import { DEVICE, FILLED, GUEST_FAULT, type Pager } from './pager.js';
@@ -73,9 +55,6 @@ import type { World } from './world.js';
 const DR6_BS = 0x4000;
 const DR6_HITS = 0xf;
 const DR6_QUIET = 0xffff0ff0 | 0;
-/** Guest words a change of which the hardware or the shadows must follow. */
-const WATCHED = [GDTR_BASE, GDTR_LIMIT, SEG + LDTR * SEG_WORDS, SEG + LDTR * SEG_WORDS + 1, SEG + LDTR * SEG_WORDS + 2, SEG + LDTR * SEG_WORDS + 3];
-
 /** The monitor's parts, made and wired by assemble.ts. */
 export interface MonitorParts {
   readonly hardware: Processor;
@@ -87,6 +66,7 @@ export interface MonitorParts {
   readonly pager: Pager;
   readonly descriptors: Descriptors;
   readonly world: World;
+  readonly follower: Follower;
   readonly counters: Counters;
   readonly policyName: string;
   readonly strategyName: string;
@@ -106,23 +86,12 @@ export class Monitor implements GuestExecutor {
   /** `retired()` when the emulator last left an interrupt shadow behind; the shadow is over once the count moves on. */
   private shadowAt = -1;
   private outcome: StepOutcome = 0;
-  private controlChanged = 0;
-  private readonly invalidated: number[] = [];
-  private readonly seen = new Int32Array(WATCHED.length);
-  private readonly seenDebug = new Int32Array(8);
-  private readonly seenTsc = new Int32Array(2);
 
   constructor(private readonly parts: MonitorParts) {
     this.h = parts.hardware.state;
     this.g = parts.emulator.state;
     this.stepper = parts.makeStepper(this);
     parts.guestSpace.onWatchedWrite = (address, bytes) => this.guestBytesChanged(address, bytes);
-    parts.guestMmu.observer = {
-      controlWritten: (register) => {
-        this.controlChanged |= register === 0 ? 1 : register === 3 ? 2 : 4;
-      },
-      invalidated: (linear) => this.invalidated.push(linear),
-    };
     parts.world.revealLdt = (on) => parts.descriptors.reveal(on, parts.pager);
   }
 
@@ -139,7 +108,7 @@ export class Monitor implements GuestExecutor {
       if (this.inMonitor) {
         if (left <= 0) return STOP_BUDGET;
         if (this.pin || this.g[HALTED] !== 0) {
-          if (emulator.interruptDeliverable() && emulator.takeInterrupt()) this.reconcile();
+          if (emulator.interruptDeliverable() && emulator.takeInterrupt()) this.parts.follower.follow();
           if (this.g[HALTED] !== 0) return STOP_HALT;
         }
         if (this.stopRequested) return STOP_REQUESTED;
@@ -179,15 +148,13 @@ export class Monitor implements GuestExecutor {
   }
 
   loadGuestState(record: StateRecord): void {
-    const { emulator, pager, world } = this.parts;
+    const { emulator, follower, world } = this.parts;
     this.drain();
     emulator.loadState(record);
     this.inMonitor = true;
     this.outcome = 0;
     world.forget();
-    pager.reset();
-    this.controlChanged = 7;
-    this.reconcile();
+    follower.followAll();
   }
 
   pageTableFrames(): ReadonlySet<number> {
@@ -222,13 +189,16 @@ export class Monitor implements GuestExecutor {
 
   /** Into the guest; or, where the hardware cannot hold the guest's state, one instruction on the emulator. */
   private enter(): boolean {
-    const { world, pager } = this.parts;
+    const { world, pager, window, follower } = this.parts;
     pager.reap();
+    const slot = window.slot;
     if (!world.canHold()) {
       this.stepper.abandon();
       this.emulate(`state-${world.refusal}`);
       return false;
     }
+    // Debug registers that aimed at the window's new place must go.
+    if (window.slot !== slot) follower.follow();
     world.enter();
     this.inMonitor = false;
     return true;
@@ -355,7 +325,7 @@ export class Monitor implements GuestExecutor {
     if (!int1 && (bits === 0 || ((bits & DR6_BS) === 0 && (this.h[DR + 7] & 0xff) === 0))) return;
     this.g[DR + 6] |= bits;
     this.outcome = emulator.raise(VEC_DB, -1);
-    this.reconcile();
+    this.parts.follower.follow();
   }
 
   /**
@@ -380,7 +350,7 @@ export class Monitor implements GuestExecutor {
       this.name(why);
     }
     if (this.g[SHADOW] !== 0) this.shadowAt = hw.retired();
-    this.reconcile();
+    this.parts.follower.follow();
   }
 
   /** Gives the exit being settled its name in the report: the first one counts. */
@@ -390,79 +360,12 @@ export class Monitor implements GuestExecutor {
     this.parts.counters.reason(reason);
   }
 
-  // ------------------------------------------------------------------------------------------ following the guest
-
   /** Guest bytes of a traced page changed, by the emulator or in a step. */
   guestBytesChanged(address: number, bytes: number): void {
     const { pager, descriptors } = this.parts;
     const traces = pager.traces;
     if (traces.has(address, TRACE_PAGE_TABLE)) pager.tableWritten(address, bytes);
     if (traces.has(address, TRACE_DESCRIPTORS)) descriptors.written(address, bytes);
-  }
-
-  /** The emulator did something: the hardware and the shadows follow. */
-  private reconcile(): void {
-    const { g, seen } = this;
-    const { descriptors, hardware: hw } = this.parts;
-    const control = this.controlChanged;
-    if (control !== 0) {
-      this.controlChanged = 0;
-      this.followControl(control);
-    }
-    for (let linear = this.invalidated.pop(); linear !== undefined; linear = this.invalidated.pop()) {
-      hw.invlpg(linear);
-      descriptors.revalidate();
-    }
-    let moved = false;
-    for (let i = 0; i < WATCHED.length; i++) {
-      if (seen[i] === g[WATCHED[i]]) continue;
-      seen[i] = g[WATCHED[i]];
-      moved = true;
-    }
-    if (moved) descriptors.reload();
-    this.followDebugRegisters();
-    if (g[TSC_OFFSET] !== this.seenTsc[0] || g[TSC_OFFSET + 1] !== this.seenTsc[1]) {
-      // The hardware's TSC is the guest's: same clock, same offset.
-      this.seenTsc[0] = this.h[TSC_OFFSET] = g[TSC_OFFSET];
-      this.seenTsc[1] = this.h[TSC_OFFSET + 1] = g[TSC_OFFSET + 1];
-    }
-  }
-
-  private pagingMode = -1;
-
-  private followControl(control: number): void {
-    const { g, h } = this;
-    const { pager, descriptors, hardware: hw } = this.parts;
-    const mode = (g[CR0] & (CR0_PG | CR0_WP)) ^ (g[CR4] & CR4_PSE);
-    if (mode !== this.pagingMode) {
-      this.pagingMode = mode;
-      pager.reset();
-    } else if ((control & 2) !== 0 && (g[CR0] & CR0_PG) !== 0) {
-      pager.reload();
-    } else {
-      pager.flushPending = true;
-    }
-    descriptors.revalidate();
-    const mirrored = CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_AM;
-    const cr0 = (h[CR0] & ~mirrored) | (g[CR0] & mirrored);
-    if (cr0 !== h[CR0]) hw.writeCr0(cr0);
-    const cr4 = g[CR4] & (CR4_DE | CR4_TSD);
-    if (cr4 !== h[CR4]) hw.writeCr4(cr4);
-  }
-
-  private followDebugRegisters(): void {
-    const { g, seenDebug } = this;
-    let moved = false;
-    for (let i = 0; i < 8; i++) {
-      if (i === 6 || seenDebug[i] === g[DR + i]) continue;
-      seenDebug[i] = g[DR + i];
-      moved = true;
-    }
-    if (!moved) return;
-    const { hardware: hw, window } = this.parts;
-    const wanted = debugRegistersFor(g, (linear) => window.contains(linear));
-    for (let i = 0; i < 4; i++) hw.writeDr(i, wanted[i]);
-    hw.writeDr(7, wanted[4]);
   }
 }
 
