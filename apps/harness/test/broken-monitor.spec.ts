@@ -82,7 +82,9 @@ describe('a broken monitor is caught', () => {
   });
 
   const sameAsBare = (run: GuestRun): boolean =>
-    run.status === bare.status && run.report.retired === bare.report.retired && run.report.stateHash === bare.report.stateHash;
+    run.status === bare.status &&
+    run.report.retired === bare.report.retired &&
+    run.report.stateHash === bare.report.stateHash;
 
   it('while the same policy done right is equivalent', async () => {
     expect(bare.status).toBe(33);

@@ -31,7 +31,7 @@ import {
   type ProcessorInit,
 } from '@ringfence/sdk';
 import { Fpu } from '../fpu/fpu.js';
-import { Block, Op } from '../op.js';
+import { type Block, Op } from '../op.js';
 import type { OpcodeRow } from '../table/row.js';
 import { refreshAttention } from './attention.js';
 import { END_BRANCHED, END_FAULTED, FAULT, NO_CODE } from './fault.js';
