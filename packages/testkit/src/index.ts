@@ -11,3 +11,5 @@ export * from './flat-mmu.js';
 export * from './golden.js';
 export * from './memory.js';
 export * from './mmu-contract.js';
+export * from './policy-contract.js';
+export * from './strategy-contracts.js';
