@@ -155,7 +155,9 @@ export class Descriptors {
     if (held === undefined) return false;
     const now = unpackDescriptor(held.low, held.high);
     return (
-      now.base === contents.base && now.limit === contents.limit && ((now.access ^ contents.access) & ~AR_ACCESSED) === 0
+      now.base === contents.base &&
+      now.limit === contents.limit &&
+      ((now.access ^ contents.access) & ~AR_ACCESSED) === 0
     );
   }
 
@@ -185,7 +187,11 @@ export class Descriptors {
     if (shadow === undefined) return undefined;
     // In place, all of it goes out of the guest's sight before the hardware's LDTR may point there.
     const whole = table.local && this.inPlace;
-    if (whole ? !this.tracePages(table, table.base, table.base + table.limit) : !this.tracePages(table, linear, linear + 7)) {
+    if (
+      whole
+        ? !this.tracePages(table, table.base, table.base + table.limit)
+        : !this.tracePages(table, linear, linear + 7)
+    ) {
       return undefined;
     }
     const held: Held = { low, high, shadowLow: shadow[0], shadowHigh: shadow[1] };

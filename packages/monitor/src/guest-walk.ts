@@ -3,7 +3,21 @@
  * at a linear address, and where the entries lie. 4 KiB and 4 MiB pages (SDM Vol. 3A, 4.3 "32-Bit Paging").
  * The guest's view in general (faults, A and D bits on emulated accesses) is the emulator's MMU, not this.
  */
-import { CR0, CR0_PG, CR0_WP, CR3, CR4, CR4_PSE, PTE_A, PTE_D, PTE_P, PTE_PS, PTE_U, PTE_W, type PhysicalSpace } from '@ringfence/sdk';
+import {
+  CR0,
+  CR0_PG,
+  CR0_WP,
+  CR3,
+  CR4,
+  CR4_PSE,
+  PTE_A,
+  PTE_D,
+  PTE_P,
+  PTE_PS,
+  PTE_U,
+  PTE_W,
+  type PhysicalSpace,
+} from '@ringfence/sdk';
 
 /** Bits 21..13 of a 4 MiB page's directory entry are reserved where the processor has no PSE-36. */
 const PDE_LARGE_RESERVED = 0x003fe000;

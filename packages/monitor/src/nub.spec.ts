@@ -7,7 +7,15 @@ describe('nubCode', () => {
 
   it('has a stub per vector: push the vector, stop, return', () => {
     for (const vector of [0, 13, 14, 128, 255]) {
-      expect([...code.subarray(vector * STUB_BYTES, vector * STUB_BYTES + 7)]).toEqual([0x68, vector, 0, 0, 0, 0xf4, 0xcf]);
+      expect([...code.subarray(vector * STUB_BYTES, vector * STUB_BYTES + 7)]).toEqual([
+        0x68,
+        vector,
+        0,
+        0,
+        0,
+        0xf4,
+        0xcf,
+      ]);
     }
     expect(code[14 * STUB_BYTES + STUB_IRET]).toBe(0xcf);
   });

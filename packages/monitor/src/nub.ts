@@ -30,7 +30,7 @@ export function nubCode(): Uint8Array {
 
 /** The two words of an interrupt gate, DPL 0, 32 bits (SDM Vol. 3A, 6.11 "IDT Descriptors"). */
 export function interruptGate(selector: number, offset: number): [number, number] {
-  return [((selector << 16) | (offset & 0xffff)) | 0, (offset & 0xffff0000) | 0x8e00];
+  return [(selector << 16) | (offset & 0xffff) | 0, (offset & 0xffff0000) | 0x8e00];
 }
 
 /** A page table that maps the whole pool, with `bits` in each entry. */

@@ -183,7 +183,7 @@ export class Pager implements ShadowCache {
   map(linear: number, write: boolean, user: boolean, mayWrite: boolean): void {
     const { walk } = this;
     walk.setAccessed(write);
-    let entry = (walk.frame | PTE_P | PTE_A | PTE_D) | 0;
+    let entry = walk.frame | PTE_P | PTE_A | PTE_D | 0;
     if (write && !walk.writable) {
       // CR0.WP = 0: a supervisor writes a read-only page. Supervisor-only until the user next reads it.
       entry |= PTE_W;

@@ -29,7 +29,10 @@ const instructionNames = new Map<string, string>();
 export function instructionReason(mnemonic: string): string {
   let name = instructionNames.get(mnemonic);
   if (name === undefined) {
-    name = `instruction-${mnemonic.trim().toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+    name = `instruction-${mnemonic
+      .trim()
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')}`;
     instructionNames.set(mnemonic, name);
   }
   return name;

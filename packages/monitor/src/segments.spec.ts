@@ -7,8 +7,13 @@ import { compressDescriptor, unpackDescriptor } from './segments.js';
 /** Packs base, limit field (20 bits) and access (with G, D in bits 15 and 14). */
 function pack(base: number, rawLimit: number, access: number): [number, number] {
   return [
-    ((rawLimit & 0xffff) | (base << 16)) | 0,
-    (((base >>> 16) & 0xff) | ((access & 0xff) << 8) | (rawLimit & 0xf0000) | ((access & 0xf000) << 8) | (base & 0xff000000)) | 0,
+    (rawLimit & 0xffff) | (base << 16) | 0,
+    ((base >>> 16) & 0xff) |
+      ((access & 0xff) << 8) |
+      (rawLimit & 0xf0000) |
+      ((access & 0xf000) << 8) |
+      (base & 0xff000000) |
+      0,
   ];
 }
 

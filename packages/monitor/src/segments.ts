@@ -18,7 +18,7 @@ export function unpackDescriptor(low: number, high: number): SegmentContents {
   const raw = (low & 0xffff) | (high & 0xf0000);
   const granular = (high & 0x800000) !== 0;
   return {
-    base: ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) | 0,
+    base: (low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000) | 0,
     limit: (granular ? (raw << 12) | 0xfff : raw) | 0,
     access: (high >>> 8) & 0xf0ff,
   };
@@ -60,7 +60,7 @@ export function compressDescriptor(low: number, high: number, window: number): r
     raw = end;
   }
   return [
-    ((raw & 0xffff) | (start << 16)) | 0,
+    (raw & 0xffff) | (start << 16) | 0,
     ((start >>> 16) & 0xff) | ((bits & 0xff) << 8) | (raw & 0xf0000) | ((bits & 0xf000) << 8) | (start & 0xff000000),
   ];
 }

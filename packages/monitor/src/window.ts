@@ -179,7 +179,7 @@ export class Window implements ProtectionContext {
       this.write(FRAME_IDT, vector * 8 + 4, high);
     }
     const tss = this.linear(FRAME_TSS);
-    this.write(FRAME_GDT, MONITOR_TR, ((tss << 16) | TSS_LIMIT) | 0);
+    this.write(FRAME_GDT, MONITOR_TR, (tss << 16) | TSS_LIMIT | 0);
     this.write(FRAME_GDT, MONITOR_TR + 4, ((tss >>> 16) & 0xff) | 0x8900 | (tss & 0xff000000));
     hw.lgdt(this.linear(FRAME_GDT), 0xffff);
     hw.lidt(this.linear(FRAME_IDT), 0x7ff);

@@ -349,7 +349,7 @@ export class World {
     hw.run(1);
     if (h[HALTED] === 0 || h[CPL] !== 0 || h[ESP] !== (RESUME_IRET | 0)) {
       throw new RingfenceError('RF_MONITOR_FAULT', {
-        message: 'the nub could not load the guest\'s data segments',
+        message: "the nub could not load the guest's data segments",
         value: [...wanted],
         fix: 'this is a defect of Ringfence: please report it with the guest',
       });

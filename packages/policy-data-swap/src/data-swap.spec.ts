@@ -6,7 +6,7 @@ import { DataSwap } from './data-swap.js';
 policyContract('data-swap', () => new DataSwap());
 
 describe('DataSwap', () => {
-  it('puts the guest\'s bytes in before it opens an in-place page', () => {
+  it("puts the guest's bytes in before it opens an in-place page", () => {
     const services = new FakePolicyServices();
     new DataSwap().access(structureAccess({ placement: 'in-place', kind: 'descriptor-table' }), services);
     expect(services.take()).toEqual(['swap-in 1000', 'save c0001004', 'map c0001004', 'invlpg c0001004', 'step']);

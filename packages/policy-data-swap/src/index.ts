@@ -11,7 +11,7 @@ export const plugin = definePlugin({
     {
       kind: 'policy',
       name: 'data-swap',
-      summary: 'keeps an LDT in place and swaps the guest\'s bytes in for one stepped instruction',
+      summary: "keeps an LDT in place and swaps the guest's bytes in for one stepped instruction",
       useClass: DataSwap,
     },
   ],

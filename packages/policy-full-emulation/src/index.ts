@@ -11,7 +11,7 @@ export const plugin = definePlugin({
     {
       kind: 'policy',
       name: 'full-emulation',
-      summary: 'emulates the instruction against the guest\'s view: one exit',
+      summary: "emulates the instruction against the guest's view: one exit",
       useClass: FullEmulation,
     },
   ],

@@ -11,7 +11,7 @@ export const plugin = definePlugin({
     {
       kind: 'policy',
       name: 'step-through',
-      summary: 'maps the guest\'s page and single-steps the instruction: two exits, no user instruction emulated',
+      summary: "maps the guest's page and single-steps the instruction: two exits, no user instruction emulated",
       useClass: StepThrough,
     },
   ],

@@ -11,7 +11,7 @@ export const plugin = definePlugin({
     {
       kind: 'protection',
       name: 'pdbr-reload',
-      summary: 'writes the window under the monitor\'s own page directory',
+      summary: "writes the window under the monitor's own page directory",
       useClass: PdbrReload,
     },
   ],

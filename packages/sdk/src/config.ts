@@ -28,8 +28,10 @@ export type NamedPart = z.infer<typeof named>;
 
 export const monitorConfigSchema = z
   .strictObject({
-    policy: named.describe('Monitor policy: step-through, data-swap, full-emulation, or a plugin\'s.'),
-    shadowCache: named.default('tracked-lru').describe('Shadow-cache strategy, e.g. { name: tracked-lru, capacity: 64 }.'),
+    policy: named.describe("Monitor policy: step-through, data-swap, full-emulation, or a plugin's."),
+    shadowCache: named
+      .default('tracked-lru')
+      .describe('Shadow-cache strategy, e.g. { name: tracked-lru, capacity: 64 }.'),
     sensitive: named.default('assist').describe('How sensitive instructions are caught.'),
     protection: named.default('wp-toggle').describe('How the monitor opens its own pages.'),
   })
@@ -52,19 +54,31 @@ export const machineConfigSchema = z
     monitor: z.union([z.literal('none'), monitorConfigSchema]).default('none'),
     clock: z
       .strictObject({
-        hz: z.number().int().min(1_000_000).max(10_000_000_000).default(100_000_000).describe('Ticks (instructions) per virtual second.'),
+        hz: z
+          .number()
+          .int()
+          .min(1_000_000)
+          .max(10_000_000_000)
+          .default(100_000_000)
+          .describe('Ticks (instructions) per virtual second.'),
         epoch: z.iso.datetime().default('2000-01-01T00:00:00Z').describe('What the real-time clock says at power-on.'),
       })
       .prefault({}),
     serial: z.string().default('stdio').describe('stdio, file:PATH or none.'),
     debugcon: z.string().default('none').describe('stdio, file:PATH or none.'),
-    devices: z.record(z.string(), z.union([z.literal(false), z.record(z.string(), z.unknown())])).default({}).describe('Options of a device by its name; false leaves it out.'),
+    devices: z
+      .record(z.string(), z.union([z.literal(false), z.record(z.string(), z.unknown())]))
+      .default({})
+      .describe('Options of a device by its name; false leaves it out.'),
     plugins: z.array(z.string().min(1)).default([]).describe('Modules that export a plugin.'),
     limits: z
       .strictObject({
         maxInstructions: z.number().int().positive().optional(),
         timeoutSeconds: z.number().positive().optional(),
-        untilSerial: z.string().optional().describe('Regular expression; the run ends well when the serial output matches.'),
+        untilSerial: z
+          .string()
+          .optional()
+          .describe('Regular expression; the run ends well when the serial output matches.'),
       })
       .prefault({}),
     report: z.string().optional().describe('File for the JSON report.'),

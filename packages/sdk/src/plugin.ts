@@ -9,7 +9,13 @@ import type { Device, DeviceFacet, DeviceResources } from './device.js';
 import { RingfenceError, unknownName } from './errors.js';
 import type { Loader } from './loader.js';
 import type { MmuFactory } from './mmu.js';
-import type { MonitorFactory, MonitorPolicy, ProtectionStrategy, SensitiveStrategy, ShadowCacheStrategy } from './monitor.js';
+import type {
+  MonitorFactory,
+  MonitorPolicy,
+  ProtectionStrategy,
+  SensitiveStrategy,
+  ShadowCacheStrategy,
+} from './monitor.js';
 import type { Assist, CpuModel, ProcessorFactory } from './processor.js';
 
 /** The contract's version: plugins declare which they were built for; the part before the second dot must match. */
@@ -198,7 +204,11 @@ export class PartRegistry {
 }
 
 function majorMinor(version: string): string {
-  return String(version).replace(/^[\^~]/, '').split('.').slice(0, 2).join('.');
+  return String(version)
+    .replace(/^[\^~]/, '')
+    .split('.')
+    .slice(0, 2)
+    .join('.');
 }
 
 export type { InjectionToken };

@@ -8,7 +8,13 @@ import type { Clock } from './clock.js';
 import type { BoardInfo, ByteChannel, IntrPin, IrqLines, PciBus, SystemControl } from './device.js';
 import type { MachineMemory } from './memory.js';
 import type { MmuFactory } from './mmu.js';
-import type { MonitorOptions, ProtectionStrategy, SensitiveStrategy, ShadowCacheStrategy, MonitorPolicy } from './monitor.js';
+import type {
+  MonitorOptions,
+  ProtectionStrategy,
+  SensitiveStrategy,
+  ShadowCacheStrategy,
+  MonitorPolicy,
+} from './monitor.js';
 import type { PhysicalSpace } from './physical-space.js';
 import type { CpuModel, ProcessorFactory } from './processor.js';
 

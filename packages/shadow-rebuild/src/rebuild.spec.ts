@@ -15,7 +15,7 @@ describe('Rebuild', () => {
     expect([...cache.tables()]).toEqual([]);
   });
 
-  it('refuses a capacity that cannot hold one instruction\'s tables', () => {
+  it("refuses a capacity that cannot hold one instruction's tables", () => {
     expect(() => new Rebuild({ capacity: 7 })).toThrow();
   });
 });

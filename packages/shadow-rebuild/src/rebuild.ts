@@ -12,7 +12,6 @@ import {
   type ShadowTable,
 } from '@ringfence/sdk';
 
-
 export const rebuildOptions = z.strictObject({
   capacity: z.number().int().min(8).max(900).default(512).describe('Most shadow tables kept at once.'),
 });

@@ -9,8 +9,15 @@
  * directory in use and never the table being filled.
  * It cannot know when a page table was destroyed for good: frames reused as data go on costing exits until evicted.
  */
-import { Tokens, inject, injectable, z, type ShadowCache, type ShadowCacheStrategy, type ShadowTable } from '@ringfence/sdk';
-
+import {
+  Tokens,
+  inject,
+  injectable,
+  z,
+  type ShadowCache,
+  type ShadowCacheStrategy,
+  type ShadowTable,
+} from '@ringfence/sdk';
 
 export const trackedLruOptions = z.strictObject({
   capacity: z.number().int().min(8).max(900).default(256).describe('Most shadow tables kept, directories included.'),

@@ -110,7 +110,7 @@ export function protectionContract(name: string, make: () => ProtectionStrategy)
     const GUEST = 0x200000;
     const MONITOR = 0x300000;
 
-    it('opens the window by CR0.WP or the monitor\'s directory, and leaves both as the guest needs them', () => {
+    it("opens the window by CR0.WP or the monitor's directory, and leaves both as the guest needs them", () => {
       const { hardware, state } = fakeHardware();
       state[CR3] = GUEST;
       const context: ProtectionContext = { hardware, monitorCr3: () => MONITOR, guestCr3: () => GUEST };
