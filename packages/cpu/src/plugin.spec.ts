@@ -15,7 +15,15 @@ it('offers the interpreter and the four models', () => {
 it('its factory makes cores', () => {
   const { memory, space } = makeMemory();
   const mmu = new FlatMmu(memory, space);
-  const core = new InterpreterFactory().create({ memory, space, mmu, bus: new FakeBus(), slot: 1, model: P6, assist: 'none' });
+  const core = new InterpreterFactory().create({
+    memory,
+    space,
+    mmu,
+    bus: new FakeBus(),
+    slot: 1,
+    model: P6,
+    assist: 'none',
+  });
   expect(core.state.byteOffset).toBe(memory.stateWords(1).byteOffset);
   expect(core.run(0)).toBe(STOP_BUDGET);
 });

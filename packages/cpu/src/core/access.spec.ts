@@ -1,19 +1,5 @@
 /** Memory access checks: limits, rights, wrap, alignment, page faults, device memory. */
-import {
-  CPL,
-  CR0,
-  DS,
-  EAX,
-  EBX,
-  EFLAGS,
-  ESP,
-  FLAG_AC,
-  SS,
-  VEC_AC,
-  VEC_GP,
-  VEC_PF,
-  VEC_SS,
-} from '@ringfence/sdk';
+import { CPL, CR0, DS, EAX, EBX, EFLAGS, ESP, FLAG_AC, SS, VEC_AC, VEC_GP, VEC_PF, VEC_SS } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { CODE, DATA, FREE, TestMachine, UDATA } from '../testing/machine.js';
 

@@ -3,17 +3,7 @@
  * with every check (run-loop.ts). Whoever changes an input calls `Cpu.refreshAttention()`: EFLAGS.TF/IF/RF, the
  * interrupt shadow, HLT, NMI and INTR pins, the debug registers, a stop request, a pending debug trap.
  */
-import {
-  CORE_PRIVATE,
-  EFLAGS,
-  FLAG_IF,
-  FLAG_RF,
-  FLAG_TF,
-  HALTED,
-  NMI_BLOCKED,
-  SHADOW,
-  SHUTDOWN,
-} from '@ringfence/sdk';
+import { CORE_PRIVATE, EFLAGS, FLAG_IF, FLAG_RF, FLAG_TF, HALTED, NMI_BLOCKED, SHADOW, SHUTDOWN } from '@ringfence/sdk';
 import type { CpuBase } from './base.js';
 
 /** State word: DR6 bits of debug traps that wait for the end of a MOV SS shadow. */

@@ -1,17 +1,5 @@
 /** Decoded code follows its bytes: self-modification, page crossings, limits of the code segment, device memory. */
-import {
-  CS,
-  EAX,
-  EBX,
-  ECX,
-  EDI,
-  EIP,
-  ESI,
-  SEG,
-  SEG_LIMIT,
-  STOP_BUDGET,
-  STOP_HALT,
-} from '@ringfence/sdk';
+import { CS, EAX, EBX, ECX, EDI, EIP, ESI, SEG, SEG_LIMIT, STOP_BUDGET, STOP_HALT } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { CODE, DATA, TestMachine } from '../testing/machine.js';
 

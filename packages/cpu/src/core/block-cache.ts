@@ -77,7 +77,9 @@ export class BlockCache implements CodeListener {
   private readonly pages = new Map<number, CodePage>();
   /** Direct-mapped by linear page, a bank per privilege: tag = linear page | generation. */
   private readonly fetchTags = new Int32Array(FETCH_ENTRIES * 2);
-  private readonly fetchPages: (CodePage | undefined)[] = new Array<CodePage | undefined>(FETCH_ENTRIES * 2).fill(undefined);
+  private readonly fetchPages: (CodePage | undefined)[] = new Array<CodePage | undefined>(FETCH_ENTRIES * 2).fill(
+    undefined,
+  );
   private fetchGeneration = 0;
   private readonly decoder: Decoder;
   private readonly scratch = new Uint8Array(2 * MAX_INSTRUCTION);
@@ -163,7 +165,8 @@ export class BlockCache implements CodeListener {
     for (; count < MAX_INSTRUCTION; count++) {
       const physical = c.mmu.probe((linear + count) | 0, ACCESS_FETCH, user);
       if (physical < 0) break;
-      this.scratch[count] = (c.space.kind[physical >>> 12] & (PAGE_RAM | PAGE_ROM)) !== 0 ? c.space.read(physical, 1) : 0xff;
+      this.scratch[count] =
+        (c.space.kind[physical >>> 12] & (PAGE_RAM | PAGE_ROM)) !== 0 ? c.space.read(physical, 1) : 0xff;
     }
     return this.decoder.decode(this.scratch, 0, count, mode);
   }
@@ -274,7 +277,8 @@ export class BlockCache implements CodeListener {
     const bytes = this.scratch;
     for (let i = 0; i < MAX_INSTRUCTION; i++) {
       const at = (linear + i) | 0;
-      const physical = i === 0 || (at & 0xfff) === 0 ? translate(c, at, ACCESS_FETCH, c.user) : c.mmu.probe(at, ACCESS_FETCH, c.user);
+      const physical =
+        i === 0 || (at & 0xfff) === 0 ? translate(c, at, ACCESS_FETCH, c.user) : c.mmu.probe(at, ACCESS_FETCH, c.user);
       bytes[i] = physical < 0 ? 0xff : c.space.read(physical, 1);
     }
     const op = this.decoder.decode(bytes, 0, MAX_INSTRUCTION, c.codeMode)!;

@@ -70,9 +70,9 @@ describe('budget', () => {
       m.poke(CODE, ...program);
     }
     let seed = 1;
-    for (let done = 0; done < 500; ) {
+    for (let done = 0; done < 500;) {
       seed = (seed * 1103515245 + 12345) & 0x7fffffff;
-      const cut = 1 + (seed >> 16) % 13;
+      const cut = 1 + ((seed >> 16) % 13);
       parts.cpu.run(cut);
       done += cut;
       whole.cpu.run(cut === 1 ? 1 : cut - 1);

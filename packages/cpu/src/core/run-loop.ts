@@ -66,7 +66,8 @@ export function runBlocks(c: Cpu): Stop {
 
     const eip = s[EIP];
     const linear = (c.csBase + eip) | 0;
-    let block = linear >>> 12 === c.codePage && c.codeGeneration === mmu.generation ? c.codeBlocks[linear & 0xfff] : undefined;
+    let block =
+      linear >>> 12 === c.codePage && c.codeGeneration === mmu.generation ? c.codeBlocks[linear & 0xfff] : undefined;
     if (block === undefined) block = c.cache.find(eip, false);
 
     const ops = block.ops;
@@ -166,4 +167,3 @@ export function executeOne(c: Cpu, stepping: boolean): StepOutcome {
   if (c.attention !== 0 || s[SHADOW] !== 0) c.refreshAttention();
   return s[HALTED] !== 0 ? STEP_HALTED : STEP_RETIRED;
 }
-

@@ -47,7 +47,11 @@ function iced(bytes: Uint8Array, mode: number): (Verdict & { text: string }) | u
   const instruction = other.decode();
   const features = instruction.cpuidFeatures();
   const exists = instruction.code !== Code.INVALID && [...features].every((feature) => OURS.has(feature));
-  const verdict = { length: instruction.length, exists, text: `${Code[instruction.code]} ${[...features].map((f) => CpuidFeature[f]).join()}` };
+  const verdict = {
+    length: instruction.length,
+    exists,
+    text: `${Code[instruction.code]} ${[...features].map((f) => CpuidFeature[f]).join()}`,
+  };
   instruction.free();
   other.free();
   return verdict;
@@ -120,7 +124,9 @@ describe('decoder', () => {
   it('agrees on LOCK', () => {
     const differences: string[] = [];
     for (let opcode = 0; opcode < 512; opcode++) {
-      for (const modrm of [0x03, 0x0b, 0x13, 0x1b, 0x23, 0x2b, 0x33, 0x3b, 0xc3, 0xcb, 0xd3, 0xdb, 0xe3, 0xeb, 0xf3, 0xfb]) {
+      for (const modrm of [
+        0x03, 0x0b, 0x13, 0x1b, 0x23, 0x2b, 0x33, 0x3b, 0xc3, 0xcb, 0xd3, 0xdb, 0xe3, 0xeb, 0xf3, 0xfb,
+      ]) {
         if (opcode === 0x0f) continue;
         const bytes = new Uint8Array(16).fill(0x11);
         bytes.set([0xf0, ...(opcode < 256 ? [opcode] : [0x0f, opcode - 256]), modrm]);

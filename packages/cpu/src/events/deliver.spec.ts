@@ -267,7 +267,13 @@ describe('privilege levels', () => {
     m.s[CPL] = 1;
     m.s[ESP] = DATA + 0x100;
     m.cpu.stateChanged();
-    expect(m.trap(HLT)).toMatchObject({ vector: 13, errorCode: 0, cs: FREE | 1, ss: (FREE + 8) | 1, esp: DATA + 0x100 });
+    expect(m.trap(HLT)).toMatchObject({
+      vector: 13,
+      errorCode: 0,
+      cs: FREE | 1,
+      ss: (FREE + 8) | 1,
+      esp: DATA + 0x100,
+    });
   });
 
   it('a conforming handler runs at the level of the interrupted code', () => {

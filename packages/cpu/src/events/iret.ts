@@ -36,7 +36,15 @@ import { END_BRANCHED } from '../core/fault.js';
 import { readLinearAs } from '../core/slow-access.js';
 import type { Op } from '../op.js';
 import { setCpl } from '../segments/derived.js';
-import { isNull, isPresent, markAccessed, readDescriptor, systemType, SYS_TSS16_BUSY, SYS_TSS32_BUSY } from '../segments/descriptor.js';
+import {
+  isNull,
+  isPresent,
+  markAccessed,
+  readDescriptor,
+  systemType,
+  SYS_TSS16_BUSY,
+  SYS_TSS32_BUSY,
+} from '../segments/descriptor.js';
 import { goReal, readReturnStack, readReturnTarget, returnOuter } from '../segments/far.js';
 import { setFromDescriptor, setV86 } from '../segments/load.js';
 import { SWITCH_IRET, switchTask } from '../tasks/switch.js';

@@ -54,7 +54,9 @@ describe('entering and leaving', () => {
 
   it('segments inside are base = selector * 16, 64K', () => {
     // mov ax,2100h; mov ds,ax; mov ax,[0ffeh]; ud2
-    const m = v86([0xb8, 0x00, 0x21, 0x8e, 0xd8, 0xa1, 0xfe, 0x0f, 0x0f, 0x0b], 0, (machine) => machine.poke16(0x21ffe, 0x4321));
+    const m = v86([0xb8, 0x00, 0x21, 0x8e, 0xd8, 0xa1, 0xfe, 0x0f, 0x0f, 0x0b], 0, (machine) =>
+      machine.poke16(0x21ffe, 0x4321),
+    );
     expect(m.frame()).toMatchObject({ vector: 6, eip: 8 });
     expect(m.s[EAX] & 0xffff).toBe(0x4321);
     // The frame holds the DS that was loaded.

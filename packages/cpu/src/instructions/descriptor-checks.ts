@@ -92,9 +92,43 @@ export function arplM16(c: Cpu, op: Op): void {
 }
 
 export const descriptorCheckRows: readonly OpcodeRow[] = [
-  { mnemonic: 'verr', map: 2, opcode: 0x00, ext: 4, operands: ['Ew'], handlers: anySize(verr, verr), system: true, sensitive: true },
-  { mnemonic: 'verw', map: 2, opcode: 0x00, ext: 5, operands: ['Ew'], handlers: anySize(verw, verw), system: true, sensitive: true },
-  { mnemonic: 'lar', map: 2, opcode: 0x02, operands: ['Gv', 'Ew'], handlers: anySize(lar, lar), system: true, sensitive: true },
-  { mnemonic: 'lsl', map: 2, opcode: 0x03, operands: ['Gv', 'Ew'], handlers: anySize(lsl, lsl), system: true, sensitive: true },
+  {
+    mnemonic: 'verr',
+    map: 2,
+    opcode: 0x00,
+    ext: 4,
+    operands: ['Ew'],
+    handlers: anySize(verr, verr),
+    system: true,
+    sensitive: true,
+  },
+  {
+    mnemonic: 'verw',
+    map: 2,
+    opcode: 0x00,
+    ext: 5,
+    operands: ['Ew'],
+    handlers: anySize(verw, verw),
+    system: true,
+    sensitive: true,
+  },
+  {
+    mnemonic: 'lar',
+    map: 2,
+    opcode: 0x02,
+    operands: ['Gv', 'Ew'],
+    handlers: anySize(lar, lar),
+    system: true,
+    sensitive: true,
+  },
+  {
+    mnemonic: 'lsl',
+    map: 2,
+    opcode: 0x03,
+    operands: ['Gv', 'Ew'],
+    handlers: anySize(lsl, lsl),
+    system: true,
+    sensitive: true,
+  },
   { mnemonic: 'arpl', map: 1, opcode: 0x63, operands: ['Ew', 'Gw'], handlers: anySize(arplE16, arplM16), system: true },
 ];

@@ -82,7 +82,15 @@ export function popf32(c: Cpu): void {
 export const flagControlRows: readonly OpcodeRow[] = [
   { mnemonic: 'cli', map: 1, opcode: 0xfa, operands: [], handlers: anySize(cli), system: true },
   { mnemonic: 'sti', map: 1, opcode: 0xfb, operands: [], handlers: anySize(sti), system: true, ends: true },
-  { mnemonic: 'pushf', map: 1, opcode: 0x9c, operands: ['Fv'], handlers: sized(pushf16, pushf32), system: true, sensitive: true },
+  {
+    mnemonic: 'pushf',
+    map: 1,
+    opcode: 0x9c,
+    operands: ['Fv'],
+    handlers: sized(pushf16, pushf32),
+    system: true,
+    sensitive: true,
+  },
   {
     mnemonic: 'popf',
     map: 1,

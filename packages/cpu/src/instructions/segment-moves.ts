@@ -125,12 +125,29 @@ export function lgsGM(c: Cpu, op: Op): void {
 }
 
 function pushRow(map: 1 | 2, opcode: number, operand: Operand, handler: Handler): OpcodeRow {
-  return { mnemonic: 'push', map, opcode, operands: [operand], handlers: sized(handler, handler), sensitive: true, system: true };
+  return {
+    mnemonic: 'push',
+    map,
+    opcode,
+    operands: [operand],
+    handlers: sized(handler, handler),
+    sensitive: true,
+    system: true,
+  };
 }
 
 function popRow(map: 1 | 2, opcode: number, operand: Operand, handler: Handler): OpcodeRow {
   const ends = operand === 'SS';
-  return { mnemonic: 'pop', map, opcode, operands: [operand], handlers: sized(handler, handler), sensitive: true, system: true, ends };
+  return {
+    mnemonic: 'pop',
+    map,
+    opcode,
+    operands: [operand],
+    handlers: sized(handler, handler),
+    sensitive: true,
+    system: true,
+    ends,
+  };
 }
 
 function farRow(mnemonic: string, map: 1 | 2, opcode: number, handler: Handler): OpcodeRow {

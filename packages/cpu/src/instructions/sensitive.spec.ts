@@ -1,13 +1,5 @@
 /** The assist: which instructions trap below ring 0 when it is on, and that a guest that does not know sees nothing. */
-import {
-  ASSIST_TRAP_CPUID,
-  ASSIST_TRAP_SENSITIVE,
-  CPL,
-  CS,
-  EAX,
-  MSR_ASSIST_INDEX,
-  SS,
-} from '@ringfence/sdk';
+import { ASSIST_TRAP_CPUID, ASSIST_TRAP_SENSITIVE, CPL, CS, EAX, MSR_ASSIST_INDEX, SS } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { CODE, DATA, FREE, GDT, KDATA, TestMachine, UCODE, UDATA } from '../testing/machine.js';
 import { opcodeRows } from '../table/index.js';
@@ -34,7 +26,8 @@ const SENSITIVE: readonly (readonly [string, readonly number[]])[] = [
 ];
 
 function machine(msr: number, cpl: 0 | 1 | 3): TestMachine {
-  const m = cpl === 0 ? new TestMachine({ assist: 'trap' }).protectedMode() : new TestMachine({ assist: 'trap' }).userMode();
+  const m =
+    cpl === 0 ? new TestMachine({ assist: 'trap' }).protectedMode() : new TestMachine({ assist: 'trap' }).userMode();
   if (cpl === 1) {
     m.descriptor(GDT, FREE, 0, 0xfffff, 0xc0bb);
     m.segment(CS, FREE | 1, 0, -1, 0xc0bb);

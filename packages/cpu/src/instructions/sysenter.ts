@@ -62,6 +62,24 @@ export function sysexit(c: Cpu): void {
 }
 
 export const sysenterRows: readonly OpcodeRow[] = [
-  { mnemonic: 'sysenter', map: 2, opcode: 0x34, operands: [], handlers: anySize(sysenter), feature: 'sep', ends: true, system: true },
-  { mnemonic: 'sysexit', map: 2, opcode: 0x35, operands: [], handlers: anySize(sysexit), feature: 'sep', ends: true, system: true },
+  {
+    mnemonic: 'sysenter',
+    map: 2,
+    opcode: 0x34,
+    operands: [],
+    handlers: anySize(sysenter),
+    feature: 'sep',
+    ends: true,
+    system: true,
+  },
+  {
+    mnemonic: 'sysexit',
+    map: 2,
+    opcode: 0x35,
+    operands: [],
+    handlers: anySize(sysexit),
+    feature: 'sep',
+    ends: true,
+    system: true,
+  },
 ];

@@ -66,7 +66,10 @@ describe('privilege', () => {
   it('what does not trap at CPL 3 on a processor without an assist', () => {
     const m = user();
     // sgdt, sidt, sldt, str, smsw, pushf, popf
-    const code = [0x0f, 0x01, 0x05, 0, 0, 2, 0, 0x0f, 0x01, 0x0d, 8, 0, 2, 0, 0x0f, 0x00, 0xc0, 0x0f, 0x00, 0xcb, 0x0f, 0x01, 0xe1, 0x9c, 0x9d];
+    const code = [
+      0x0f, 0x01, 0x05, 0, 0, 2, 0, 0x0f, 0x01, 0x0d, 8, 0, 2, 0, 0x0f, 0x00, 0xc0, 0x0f, 0x00, 0xcb, 0x0f, 0x01, 0xe1,
+      0x9c, 0x9d,
+    ];
     expect(m.trap(...code, 0x0f, 0x0b)).toMatchObject({ vector: 6 });
     expect([m.s[EAX], m.s[EBX], m.s[ECX], m.peek32(DATA + 2)]).toEqual([0, TSS_SEL, m.s[CR0], GDT]);
   });
@@ -226,7 +229,13 @@ describe('SYSENTER and SYSEXIT', () => {
     m.poke(CODE, 0x0f, 0x34);
     m.poke(CODE + 0x100, 0xba, 0, 2, 1, 0, 0xb9, 0, 0x80, 0, 0, 0x0f, 0x35); // mov edx; mov ecx; sysexit
     m.cpu.run(1);
-    expect([m.s[CPL], m.selector(CS), m.selector(SS), m.s[ESP], m.s[EIP]]).toEqual([0, KCODE, KDATA, 0x70000, CODE + 0x100]);
+    expect([m.s[CPL], m.selector(CS), m.selector(SS), m.s[ESP], m.s[EIP]]).toEqual([
+      0,
+      KCODE,
+      KDATA,
+      0x70000,
+      CODE + 0x100,
+    ]);
     expect(m.s[EFLAGS] & FLAG_IF).toBe(0);
     m.cpu.run(3);
     expect([m.s[CPL], m.selector(CS), m.selector(SS), m.s[ESP], m.s[EIP]]).toEqual([3, 0x1b, 0x23, 0x8000, 0x10200]);
@@ -250,9 +259,18 @@ describe('SYSENTER and SYSEXIT', () => {
 describe('ports', () => {
   it('IN and OUT of each size', () => {
     const m = kernel();
-    m.bus.script(0x60, 0xaa).script(0x1f0, 0xbbcc).script(0xcf8, 0x80000000 | 0);
+    m.bus
+      .script(0x60, 0xaa)
+      .script(0x1f0, 0xbbcc)
+      .script(0xcf8, 0x80000000 | 0);
     m.runToHalt(0xe4, 0x60, 0xba, 0xf0, 1, 0, 0, 0x66, 0xed, 0xba, 0xf8, 0x0c, 0, 0, 0xed, 0xef, 0xe6, 0x80, HLT);
-    expect(m.bus.log).toEqual(['in 60/1 = aa', 'in 1f0/2 = bbcc', 'in cf8/4 = 80000000', 'out cf8/4 = 80000000', 'out 80/1 = 0']);
+    expect(m.bus.log).toEqual([
+      'in 60/1 = aa',
+      'in 1f0/2 = bbcc',
+      'in cf8/4 = 80000000',
+      'out cf8/4 = 80000000',
+      'out 80/1 = 0',
+    ]);
   });
 
   function withBitmap(bits: readonly number[], limit: number): TestMachine {

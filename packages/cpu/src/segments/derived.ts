@@ -81,8 +81,7 @@ export function refreshPrivilege(c: CpuBase): void {
   const user = cpl === 3 ? 1 : 0;
   c.user = user;
   c.readBank = user !== 0 ? TLB_READ_USER : TLB_READ_SUPERVISOR;
-  c.writeBank =
-    user !== 0 ? TLB_WRITE_USER : (s[CR0] & CR0_WP) !== 0 ? TLB_WRITE_SUPERVISOR : TLB_WRITE_UNPROTECTED;
+  c.writeBank = user !== 0 ? TLB_WRITE_USER : (s[CR0] & CR0_WP) !== 0 ? TLB_WRITE_SUPERVISOR : TLB_WRITE_UNPROTECTED;
   c.counting = ((c.countedRings >> cpl) & 1) !== 0;
   c.trapSensitive = cpl !== 0 && (s[MSR_ASSIST] & ASSIST_TRAP_SENSITIVE) !== 0;
   dropCodePage(c);

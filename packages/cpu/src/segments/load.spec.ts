@@ -1,20 +1,5 @@
 /** Loading segment registers: checks and their error codes, the Accessed bit, real and unreal mode. */
-import {
-  CPL,
-  CR0,
-  DS,
-  EAX,
-  EBX,
-  ECX,
-  ESP,
-  FS,
-  SEG,
-  SEG_ACCESS,
-  SEG_BASE,
-  SEG_LIMIT,
-  SS,
-  VEC_PF,
-} from '@ringfence/sdk';
+import { CPL, CR0, DS, EAX, EBX, ECX, ESP, FS, SEG, SEG_ACCESS, SEG_BASE, SEG_LIMIT, SS, VEC_PF } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { CODE, DATA, FREE, GDT, KCODE, KDATA, LDT, LDT_SEL, TestMachine, UDATA } from '../testing/machine.js';
 

@@ -76,7 +76,11 @@ const WORDS: readonly (readonly [string, number])[] = [
 ];
 
 export function saveCpuState(c: Cpu): StateRecord {
-  const data: { [key: string]: StateValue } = { eflags: c.getEflags(), nmiPending: c.nmiPending, fpu: saveFpuState(c.fpu) };
+  const data: { [key: string]: StateValue } = {
+    eflags: c.getEflags(),
+    nmiPending: c.nmiPending,
+    fpu: saveFpuState(c.fpu),
+  };
   for (const [name, word] of WORDS) data[name] = c.s[word];
   SEGMENT_NAMES.forEach((name, i) => {
     const at = SEG + i * 4;

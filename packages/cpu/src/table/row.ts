@@ -7,17 +7,52 @@ import type { Handler } from '../op.js';
 
 /** Operand codes after the SDM's own (Vol. 2D, A.2 "Key to Abbreviations"). */
 export type Operand =
-  | 'Eb' | 'Ew' | 'Ev' | 'Ed' // ModR/M r/m: byte, word, operand size, dword
-  | 'Gb' | 'Gw' | 'Gv' | 'Gd' // ModR/M reg
-  | 'Ib' | 'Iw' | 'Iz' | 'Ibs' // immediates: byte, word, operand size, sign-extended byte
-  | 'Jb' | 'Jz' // relative
-  | 'Ob' | 'Ov' // moffs
-  | 'Zb' | 'Zv' // register in the opcode's low three bits
-  | 'AL' | 'AX' | 'eAX' | 'CL' | 'DX' | '1'
-  | 'Sw' | 'Cd' | 'Dd' // segment, control, debug register by reg field
-  | 'ES' | 'CS' | 'SS' | 'DS' | 'FS' | 'GS'
-  | 'Ap' | 'Mp' | 'Ma' | 'M' | 'Mb' | 'Mw' | 'Md' | 'Mq' | 'Ms' // far pointers and memory-only operands
-  | 'Xb' | 'Xv' | 'Yb' | 'Yv' // string operands
+  | 'Eb'
+  | 'Ew'
+  | 'Ev'
+  | 'Ed' // ModR/M r/m: byte, word, operand size, dword
+  | 'Gb'
+  | 'Gw'
+  | 'Gv'
+  | 'Gd' // ModR/M reg
+  | 'Ib'
+  | 'Iw'
+  | 'Iz'
+  | 'Ibs' // immediates: byte, word, operand size, sign-extended byte
+  | 'Jb'
+  | 'Jz' // relative
+  | 'Ob'
+  | 'Ov' // moffs
+  | 'Zb'
+  | 'Zv' // register in the opcode's low three bits
+  | 'AL'
+  | 'AX'
+  | 'eAX'
+  | 'CL'
+  | 'DX'
+  | '1'
+  | 'Sw'
+  | 'Cd'
+  | 'Dd' // segment, control, debug register by reg field
+  | 'ES'
+  | 'CS'
+  | 'SS'
+  | 'DS'
+  | 'FS'
+  | 'GS'
+  | 'Ap'
+  | 'Mp'
+  | 'Ma'
+  | 'M'
+  | 'Mb'
+  | 'Mw'
+  | 'Md'
+  | 'Mq'
+  | 'Ms' // far pointers and memory-only operands
+  | 'Xb'
+  | 'Xv'
+  | 'Yb'
+  | 'Yv' // string operands
   | 'ST' // x87 stack register by the r/m field
   | 'Fv';
 

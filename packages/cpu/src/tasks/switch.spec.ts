@@ -1,20 +1,5 @@
 /** Task switches: by JMP, CALL, task gate and IRET; busy bits, back link, NT; faults before and after the commit point. */
-import {
-  CPL,
-  CR0,
-  CS,
-  DR,
-  DS,
-  EAX,
-  EBX,
-  EFLAGS,
-  EIP,
-  ESP,
-  FLAG_NT,
-  LDTR,
-  SS,
-  TR,
-} from '@ringfence/sdk';
+import { CPL, CR0, CS, DR, DS, EAX, EBX, EFLAGS, EIP, ESP, FLAG_NT, LDTR, SS, TR } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import {
   CODE,
@@ -174,8 +159,18 @@ describe('task gates', () => {
 
 describe('faults', () => {
   it.each([
-    ['limit below 67h: the old task faults', (m: TestMachine) => m.descriptor(GDT, TSS2_SEL, TSS2, 0x66, 0x89), 10, TSS2_SEL],
-    ['not present: the old task faults', (m: TestMachine) => m.descriptor(GDT, TSS2_SEL, TSS2, 0x67, 0x09), 11, TSS2_SEL],
+    [
+      'limit below 67h: the old task faults',
+      (m: TestMachine) => m.descriptor(GDT, TSS2_SEL, TSS2, 0x66, 0x89),
+      10,
+      TSS2_SEL,
+    ],
+    [
+      'not present: the old task faults',
+      (m: TestMachine) => m.descriptor(GDT, TSS2_SEL, TSS2, 0x67, 0x09),
+      11,
+      TSS2_SEL,
+    ],
   ] as const)('%s', (_name, breakIt, vector, errorCode) => {
     const m = machine();
     breakIt(m);

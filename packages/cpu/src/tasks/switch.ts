@@ -179,7 +179,15 @@ function readTss16(c: Cpu, base: number): Incoming {
   const segments: number[] = [];
   for (let i = 0; i < 4; i++) segments.push(read(TSS16_SEGMENTS + i * 2));
   segments.push(0, 0);
-  return { cr3: 0, eip: read(TSS16_IP), flags: read(TSS16_FLAGS), registers, segments, ldt: read(TSS16_LDT), trap: false };
+  return {
+    cr3: 0,
+    eip: read(TSS16_IP),
+    flags: read(TSS16_FLAGS),
+    registers,
+    segments,
+    ldt: read(TSS16_LDT),
+    trap: false,
+  };
 }
 
 function saveTss32(c: Cpu, base: number, flags: number, eip: number): void {

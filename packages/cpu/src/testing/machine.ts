@@ -230,7 +230,8 @@ export class TestMachine {
     if (errorCode !== undefined) at += 4;
     const cs = this.peek32(at + 4);
     const flags = this.peek32(at + 8);
-    const outer = (cs & 3) !== 0 || (flags & 0x20000) !== 0 ? { esp: this.peek32(at + 12), ss: this.peek32(at + 16) } : {};
+    const outer =
+      (cs & 3) !== 0 || (flags & 0x20000) !== 0 ? { esp: this.peek32(at + 12), ss: this.peek32(at + 16) } : {};
     return { vector, ...(errorCode === undefined ? {} : { errorCode }), eip: this.peek32(at), cs, flags, ...outer };
   }
 }
