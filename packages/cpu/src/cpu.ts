@@ -223,10 +223,11 @@ export class Cpu extends CpuAccess implements Processor {
   }
 
   // --- I/O ---
-  /** Raises #GP(0) unless the port may be accessed; notes I/O breakpoints. The handler ends its block afterwards. */
-  checkIo(port: number, size: number): void {
-    checkIoPermission(this, port, size);
+  /** False, with #GP(0) recorded, when the port may not be accessed: the handler must return at once. Notes I/O breakpoints. */
+  checkIo(port: number, size: number): boolean {
+    if (!checkIoPermission(this, port, size)) return false;
     if (this.ioBreaks !== 0) noteIoAccess(this, port, size);
+    return true;
   }
 
   // --- ring-0 software's doings, for the monitor ---

@@ -9,32 +9,32 @@ import type { Operand, OpcodeRow, RowHandlers } from '../table/row.js';
 import { anySize, sized } from './rows.js';
 
 function in8(c: Cpu, port: number): void {
-  c.checkIo(port, 1);
+  if (!c.checkIo(port, 1)) return;
   c.b[0] = c.bus.ioRead(port, 1);
   c.endBlock();
 }
 function in16(c: Cpu, port: number): void {
-  c.checkIo(port, 2);
+  if (!c.checkIo(port, 2)) return;
   c.w[0] = c.bus.ioRead(port, 2);
   c.endBlock();
 }
 function in32(c: Cpu, port: number): void {
-  c.checkIo(port, 4);
+  if (!c.checkIo(port, 4)) return;
   c.s[0] = c.bus.ioRead(port, 4);
   c.endBlock();
 }
 function out8(c: Cpu, port: number): void {
-  c.checkIo(port, 1);
+  if (!c.checkIo(port, 1)) return;
   c.bus.ioWrite(port, 1, c.b[0]);
   c.endBlock();
 }
 function out16(c: Cpu, port: number): void {
-  c.checkIo(port, 2);
+  if (!c.checkIo(port, 2)) return;
   c.bus.ioWrite(port, 2, c.w[0]);
   c.endBlock();
 }
 function out32(c: Cpu, port: number): void {
-  c.checkIo(port, 4);
+  if (!c.checkIo(port, 4)) return;
   c.bus.ioWrite(port, 4, c.s[0]);
   c.endBlock();
 }

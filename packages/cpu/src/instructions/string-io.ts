@@ -32,7 +32,7 @@ function finish(c: Cpu, op: Op): void {
 function input(c: Cpu, op: Op, size: number): void {
   if (exhausted(c, op)) return;
   const port = c.w[EDX * 2];
-  c.checkIo(port, size);
+  if (!c.checkIo(port, size)) return;
   const at = c.s[EDI] & op.mask;
   if (size === 4) {
     c.readRmw32(ES, at);
@@ -51,7 +51,7 @@ function input(c: Cpu, op: Op, size: number): void {
 function output(c: Cpu, op: Op, size: number): void {
   if (exhausted(c, op)) return;
   const port = c.w[EDX * 2];
-  c.checkIo(port, size);
+  if (!c.checkIo(port, size)) return;
   const at = c.s[ESI] & op.mask;
   const value = size === 4 ? c.read32(op.seg, at) : size === 2 ? c.read16(op.seg, at) : c.read8(op.seg, at);
   c.bus.ioWrite(port, size, value);

@@ -14,6 +14,7 @@ import {
   SEG_BASE,
   SEG_LIMIT,
   TR,
+  VEC_GP,
 } from '@ringfence/sdk';
 import type { CpuBase } from '../core/base.js';
 import { readLinearAs } from '../core/slow-access.js';
@@ -41,20 +42,26 @@ export const TSS16_LDT = 0x2a;
 export const TSS16_MIN_LIMIT = 0x2b;
 
 /** #GP(0) unless the port may be accessed: CPL <= IOPL outside virtual-8086 mode, or the TSS's bitmap says so. */
-export function checkIoPermission(c: CpuBase, port: number, size: number): void {
+export function checkIoPermission(c: CpuBase, port: number, size: number): boolean {
   const s = c.s;
-  if ((s[CR0] & CR0_PE) === 0) return;
+  if ((s[CR0] & CR0_PE) === 0) return true;
   const flags = s[EFLAGS];
-  if ((flags & FLAG_VM) === 0 && s[CPL] <= ((flags >> 12) & 3)) return;
+  if ((flags & FLAG_VM) === 0 && s[CPL] <= ((flags >> 12) & 3)) return true;
   const tr = SEG + TR * 4;
   const access = s[tr + SEG_ACCESS];
   const limit = s[tr + SEG_LIMIT] >>> 0;
   // Only a 32-bit TSS has a bitmap.
-  if ((access & AR_UNUSABLE) !== 0 || (access & 8) === 0 || limit < TSS32_MIN_LIMIT) c.gp(0);
+  if ((access & AR_UNUSABLE) !== 0 || (access & 8) === 0 || limit < TSS32_MIN_LIMIT) return refuse(c);
   const base = s[tr + SEG_BASE];
   const at = readLinearAs(c, (base + TSS32_IO_BASE) | 0, 2, 0) + (port >>> 3);
   // The processor reads two bytes always, so both must lie within the limit.
-  if (at + 1 > limit) c.gp(0);
+  if (at + 1 > limit) return refuse(c);
   const bits = readLinearAs(c, (base + at) | 0, 2, 0) >> (port & 7);
-  if ((bits & ((1 << size) - 1)) !== 0) c.gp(0);
+  return (bits & ((1 << size) - 1)) === 0 || refuse(c);
+}
+
+/** #GP(0) without a throw: under a monitor every port access of a deprivileged kernel comes this way. */
+function refuse(c: CpuBase): false {
+  c.softFault(VEC_GP, 0);
+  return false;
 }
