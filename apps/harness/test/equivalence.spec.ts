@@ -13,7 +13,7 @@ import type { SuiteResults } from '../src/results.js';
 import { root } from './run-guest.js';
 
 const GUESTS = ['hello', 'paging', 'rotate'];
-const COMBINATIONS = 3 * 2 * 2;
+const COMBINATIONS = 3 * 3 * 2;
 const TIMEOUT = 20 * 60_000;
 
 let folder: string;

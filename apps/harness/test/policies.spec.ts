@@ -61,7 +61,7 @@ describe('tables that share a page with data (descriptors)', () => {
 
   it('are swapped by data-swap only, out and in', () => {
     expect(all['data-swap'].swaps).toBeGreaterThan(100);
-    expect(all['data-swap'].swaps % 2).toBe(0);
+    expect(all['data-swap'].swaps).toBeLessThanOrEqual(all['data-swap'].steps);
     expect([all['step-through'].swaps, all['full-emulation'].swaps]).toEqual([0, 0]);
   });
 
