@@ -530,6 +530,30 @@ static void directories(void) {
   fill32(second_directory, 0, 1024);
 }
 
+// A page table in the display adapter's memory: a place that no monitor can write-protect.
+static void table_in_device_memory(void) {
+  u32 *table = (u32 *)0x000bc000, *pde = &directory[DIRECTORY_INDEX(WINDOW_C)], linear = WINDOW_C + 60 * PAGE;
+  u32 before = *pde;
+  fill32(table, 0, 1024);
+  table[60] = FRAME(3) | P | RW;
+  set(pde, (u32)table | P | RW);
+  reload_cr3();
+  CHECK_EQ(read32(linear), SIGNATURE(3));
+  table[60] = FRAME(4) | P | RW;
+  invlpg(linear);
+  CHECK_EQ(read32(linear), SIGNATURE(4));
+  write32(linear + 8, 0x5eed);
+  CHECK_EQ(read32(FRAME(4) + 8), 0x5eed);
+  write32(linear + 8, 0);
+  table[60] = 0;
+  invlpg(linear);
+  CHECK_EQ(TRY("movl (%0), %%eax", "r"(linear)), 1);
+  CHECK_PAGE_FAULT(0, linear);
+  set(pde, before);
+  reload_cr3();
+  fill32(table, 0, 1024);
+}
+
 static void recursion(void) {
   u32 slot = 0xc00 / 4;
   directory[slot] = (u32)directory | P | RW;
@@ -893,6 +917,7 @@ int main(void) {
   own_operand();
   sign_frames();
   directories();
+  if (!on_tcg) table_in_device_memory();  // TCG does not come back from its first use
   recursion();
   aliases();
   paging_off_and_on();

@@ -85,7 +85,15 @@ export class MonitorAssembly implements MonitorFactory {
     this.sensitive.prepare(hardware);
     const walk = new GuestWalk(emulator.state, guestSpace);
     const pager = new Pager(window, walk, emulator.state, guestSpace, this.strategy, memory.ramBytes);
-    const descriptors = new Descriptors(window, memory, emulator.state, guestMmu, pager.traces, policy.placement);
+    const descriptors = new Descriptors(
+      window,
+      memory,
+      emulator.state,
+      guestMmu,
+      guestSpace,
+      pager.traces,
+      policy.placement,
+    );
     const world = new World(hardware, emulator, window, pager, descriptors);
     const follower = new Follower(hardware, emulator, guestMmu, window, pager, descriptors);
     const counters = new Counters();

@@ -26,6 +26,7 @@ import {
   ACCESS_READ,
   type MachineMemory,
   type Mmu,
+  type PhysicalSpace,
   type Placement,
 } from '@ringfence/sdk';
 import { FIRST_MONITOR_INDEX, FRAME_GDT, FRAME_LDT, MONITOR_LDT } from './layout.js';
@@ -79,6 +80,7 @@ export class Descriptors {
     private readonly memory: MachineMemory,
     private readonly guest: Int32Array,
     private readonly guestMmu: Mmu,
+    private readonly space: PhysicalSpace,
     private readonly traces: Traces,
     private readonly placement: Placement,
   ) {}
@@ -225,7 +227,7 @@ export class Descriptors {
     for (let page = from >>> 12; page <= to >>> 12; page++) {
       if (table.pages.has(page)) continue;
       const frame = this.translate(page << 12);
-      if (frame < 0 || frame >= this.memory.ramBytes) return false;
+      if (frame < 0 || !this.space.isRam(frame)) return false;
       table.pages.set(page, frame);
       this.traces.start(frame, TRACE_DESCRIPTORS);
       if (table.local && this.placement === 'in-place') this.traces.start(frame, TRACE_HIDDEN);
@@ -314,7 +316,7 @@ export class Descriptors {
     let value = 0;
     for (let byte = 0; byte < 4; byte++) {
       const at = this.guestMmu.probe((linear + byte) | 0, ACCESS_READ, 0);
-      if (at < 0 || at >= this.memory.ramBytes) return undefined;
+      if (at < 0 || !this.space.isRam(at)) return undefined;
       value |= this.memory.u8[PHYS_BASE + at] << (byte * 8);
     }
     return value;

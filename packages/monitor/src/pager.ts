@@ -167,6 +167,8 @@ export class Pager implements ShadowCache {
   fault(linear: number, write: boolean, user: boolean): FaultKind {
     const { walk } = this;
     if (!walk.walk(linear) || !walk.permits(write, user)) return GUEST_FAULT;
+    // Tables outside of RAM cannot be traced, so nothing may be derived from them.
+    if (walk.paging && !(this.space.isRam(walk.pdeAddress) && this.space.isRam(walk.pteAddress))) return DEVICE;
     const kind = this.space.kind[walk.frame >>> 12];
     if ((kind & PAGE_RAM) === 0 && (write || kind !== PAGE_ROM)) return DEVICE;
     if (linear >>> 12 === STACK_PAGE >>> 12) return DEVICE;

@@ -53,9 +53,10 @@ function answer(c: Cpu, op: Op, value: number | undefined): void {
   setZF(c, value !== undefined);
 }
 
+/** Bits 16-19 of the result are undefined; silicon gives the limit's. */
 export function lar(c: Cpu, op: Op): void {
   const d = visible(c, selectorOperand(c, op));
-  answer(c, op, d !== undefined && known(d, LAR_TYPES) ? d.high & (op.wide ? 0x00f0ff00 : 0xff00) : undefined);
+  answer(c, op, d !== undefined && known(d, LAR_TYPES) ? d.high & (op.wide ? 0x00ffff00 : 0xff00) : undefined);
 }
 
 export function lsl(c: Cpu, op: Op): void {

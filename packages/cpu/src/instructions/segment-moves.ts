@@ -51,7 +51,7 @@ export function movSM16(c: Cpu, op: Op): void {
 }
 
 function push(c: Cpu, op: Op, seg: number): void {
-  // The 32-bit form writes the selector zero-extended, as P6 family parts do.
+  // The 32-bit form writes the selector zero-extended; the SDM lets parts write 16 bits only, and some do.
   if (op.wide) c.push32(selectorOf(c, seg));
   else c.push16(selectorOf(c, seg));
 }
