@@ -88,6 +88,8 @@ export class PcMachine implements Machine {
       if (stop === STOP_SHUTDOWN) {
         board.finish({ outcome: 'triple-fault', exitStatus: EXIT_DEAD, detail: 'the guest died of a triple fault' });
       } else if (stop === STOP_HALT && board.end === undefined) {
+        // Sleep is for the next slice when this one ends with the HLT, whatever kind of executor says so first.
+        if (goal - executor.retired() <= 0) return 'budget';
         // A deadline may have come due with the HLT itself; then it is not sleep yet.
         const wait = scheduler.next - scheduler.now();
         if (wait <= 0) continue;
