@@ -143,7 +143,9 @@ export class Pager implements ShadowCache {
 
   /** Whether the guest's directory in force maps anything in `slot`. */
   guestUsesSlot(slot: number): boolean {
-    if ((this.state[CR0] & CR0_PG) === 0) return this.space.kind[slot << 10] !== 0;
+    if ((this.state[CR0] & CR0_PG) === 0) {
+      return this.space.kind.subarray(slot << 10, (slot + 1) << 10).some((kind) => kind !== 0);
+    }
     return (this.walk.directoryEntry(slot) & PTE_P) !== 0;
   }
 

@@ -45,7 +45,7 @@ import {
   SYS_TSS16_BUSY,
   SYS_TSS32_BUSY,
 } from '../segments/descriptor.js';
-import { goReal, readReturnStack, readReturnTarget, returnOuter } from '../segments/far.js';
+import { checkOffset, goReal, readReturnStack, readReturnTarget, returnOuter } from '../segments/far.js';
 import { setFromDescriptor, setV86 } from '../segments/load.js';
 import { SWITCH_IRET, switchTask } from '../tasks/switch.js';
 
@@ -118,8 +118,9 @@ function returnProtected(c: Cpu, op: Op): void {
   let mask = FLAGS_ALWAYS;
   if (cpl <= iopl) mask |= FLAG_IF;
   if (cpl === 0) mask |= FLAG_IOPL;
-  const d = readReturnTarget(c, selector, offset);
+  const d = readReturnTarget(c, selector);
   if ((selector & 3) === cpl) {
+    checkOffset(c, d, offset);
     markAccessed(c, d);
     c.setSp(s[ESP] + (op.wide ? 12 : 6));
     setFromDescriptor(c, CS, selector, d);
@@ -129,6 +130,7 @@ function returnProtected(c: Cpu, op: Op): void {
     const esp = pop(c, op, 3);
     const ss = pop(c, op, 4) & 0xffff;
     const stack = readReturnStack(c, ss, selector & 3);
+    checkOffset(c, d, offset);
     markAccessed(c, stack);
     markAccessed(c, d);
     returnOuter(c, d, offset, stack, esp);

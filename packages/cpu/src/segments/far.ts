@@ -45,7 +45,8 @@ function goTo(c: Cpu, d: Descriptor, selector: number, offset: number): void {
   c.end = END_BRANCHED;
 }
 
-function checkOffset(c: Cpu, d: Descriptor, offset: number): void {
+/** #GP(0) for an offset beyond a code segment's limit: the last check of every transfer. */
+export function checkOffset(c: Cpu, d: Descriptor, offset: number): void {
   if (offset >>> 0 > limitOf(d.low, d.high) >>> 0) c.gp(0);
 }
 
@@ -216,8 +217,8 @@ function callInner(c: Cpu, d: Descriptor, offset: number, size: number, paramete
   goTo(c, d, (d.selector & 0xfffc) | cpl, offset);
 }
 
-/** The checks of a code segment that RET or IRET returns to. */
-export function readReturnTarget(c: Cpu, selector: number, offset: number): Descriptor {
+/** The checks of a code segment that RET or IRET returns to; its limit comes after the outer stack's checks. */
+export function readReturnTarget(c: Cpu, selector: number): Descriptor {
   if (isNull(selector)) c.gp(0);
   const d = readDescriptor(c, selector, VEC_GP);
   const code = selector & 0xfffc;
@@ -226,7 +227,6 @@ export function readReturnTarget(c: Cpu, selector: number, offset: number): Desc
   if (!isCode(d.high) || rpl < c.s[CPL]) c.gp(code);
   if (isConforming(d.high) ? dpl > rpl : dpl !== rpl) c.gp(code);
   if (!isPresent(d.high)) c.fault(VEC_NP, code);
-  checkOffset(c, d, offset);
   return d;
 }
 
@@ -260,8 +260,9 @@ export function returnFar(c: Cpu, op: Op, extra: number): void {
     goReal(c, selector, offset);
     return;
   }
-  const d = readReturnTarget(c, selector, offset);
+  const d = readReturnTarget(c, selector);
   if ((selector & 3) === c.s[CPL]) {
+    checkOffset(c, d, offset);
     markAccessed(c, d);
     c.setSp(c.s[ESP] + 2 * size + extra);
     goTo(c, d, selector, offset);
@@ -270,6 +271,7 @@ export function returnFar(c: Cpu, op: Op, extra: number): void {
   const esp = read(2 * size + extra);
   const ss = read(3 * size + extra) & 0xffff;
   const stack = readReturnStack(c, ss, selector & 3);
+  checkOffset(c, d, offset);
   markAccessed(c, stack);
   markAccessed(c, d);
   returnOuter(c, d, offset, stack, (esp + extra) | 0);

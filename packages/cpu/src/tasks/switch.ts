@@ -208,7 +208,10 @@ function saveTss16(c: Cpu, base: number, flags: number, eip: number): void {
   }
 }
 
-/** Loads LDTR and the six segment registers of the new task; SDM Vol. 3A, table 7-1 gives the checks and their order. */
+/**
+ * Loads LDTR and the six segment registers of the new task; SDM Vol. 3A, table 7-1 gives the checks and their order. The
+ * stack comes early, so that a fault of what follows has one to be delivered on.
+ */
 function loadSegments(c: Cpu, incoming: Incoming): void {
   const s = c.s;
   const v86 = (s[EFLAGS] & FLAG_VM) !== 0;
@@ -221,8 +224,8 @@ function loadSegments(c: Cpu, incoming: Incoming): void {
     for (let seg = ES; seg <= GS; seg++) setV86(c, seg, incoming.segments[seg]);
     return;
   }
-  loadCode(c, incoming.segments[CS]);
   loadStack(c, incoming.segments[SS]);
+  loadCode(c, incoming.segments[CS]);
   for (const seg of [DS, ES, FS, GS]) loadData(c, seg, incoming.segments[seg]);
 }
 
