@@ -2,11 +2,12 @@
  * Hardware task switches. SDM Vol. 3A, 7.3 "Task Switching", 7.4 "Task Linking". The caller has checked the new TSS's
  * descriptor as far as its own rules go (privilege, type, presence).
  *
- * Up to the commit point every fault belongs to the old task: the new TSS is read whole and every byte that will be
- * written is translated first. From there on the new task's registers are in force, and faults while its segments are
+ * Up to the commit point every fault belongs to the old task: every byte that will be read or written is translated
+ * first. From there on the new task's registers are in force, and faults while its segments are
  * loaded (#TS, #NP, #SS, #GP, #PF) are the new task's, at its EIP, before its first instruction.
  */
 import {
+  ACCESS_READ,
   ACCESS_WRITE,
   CPL,
   CR0,
@@ -33,6 +34,7 @@ import {
   TR,
   VEC_GP,
   VEC_NP,
+  VEC_SS,
   VEC_TS,
 } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
@@ -50,15 +52,17 @@ import {
   isPresent,
   isReadable,
   isSegment,
+  isWritableData,
   limitOf,
   markAccessed,
   readDescriptor,
   setBusy,
   systemType,
   SYS_LDT,
+  tryReadDescriptor,
   type Descriptor,
 } from '../segments/descriptor.js';
-import { checkStackDescriptor, setFromDescriptor, setNull, setSegment, setV86 } from '../segments/load.js';
+import { setFromDescriptor, setNull, setSegment, setV86 } from '../segments/load.js';
 import {
   TSS16_FLAGS,
   TSS16_IP,
@@ -111,7 +115,7 @@ export function switchTask(c: Cpu, d: Descriptor, why: number, flags: number, re
   if (oldLimit < (oldWide ? TSS32_SEGMENTS + 23 : TSS16_LDT - 1)) c.fault(VEC_TS, (oldSelector & 0xfffc) | c.ext);
 
   // Everything that could fault in the old task.
-  const incoming = wide ? readTss32(c, base) : readTss16(c, base);
+  checkPages(c, base, base + (wide ? TSS32_MIN_LIMIT : TSS16_MIN_LIMIT), ACCESS_READ);
   checkWritable(c, oldBase + (oldWide ? TSS32_EIP : TSS16_IP), oldBase + (oldWide ? TSS32_LDT - 1 : TSS16_LDT - 1));
   const nested = why === SWITCH_CALL || why === SWITCH_GATE;
   if (nested) checkWritable(c, base, base + 1);
@@ -125,6 +129,8 @@ export function switchTask(c: Cpu, d: Descriptor, why: number, flags: number, re
   else saveTss16(c, oldBase, saved, returnEip);
   if (nested) writeLinearAs(c, base, 2, oldSelector, 0);
   if (why !== SWITCH_IRET) setBusy(c, d.address, true);
+  // Read after the old task is saved: they may be one and the same (IRET with a link to itself).
+  const incoming = wide ? readTss32(c, base) : readTss16(c, base);
 
   // The commit point.
   c.eipSettled = true;
@@ -150,8 +156,13 @@ export function switchTask(c: Cpu, d: Descriptor, why: number, flags: number, re
 }
 
 function checkWritable(c: Cpu, first: number, last: number): void {
-  translate(c, first | 0, ACCESS_WRITE, 0);
-  if (((first ^ last) & -4096) !== 0) translate(c, last & -4096, ACCESS_WRITE, 0);
+  checkPages(c, first, last, ACCESS_WRITE);
+}
+
+/** Raises the page fault that an access to the bytes from `first` to `last` (at most two pages) would raise. */
+function checkPages(c: Cpu, first: number, last: number, access: number): void {
+  translate(c, first | 0, access, 0);
+  if (((first ^ last) & -4096) !== 0) translate(c, last & -4096, access, 0);
 }
 
 function readTss32(c: Cpu, base: number): Incoming {
@@ -208,64 +219,62 @@ function saveTss16(c: Cpu, base: number, flags: number, eip: number): void {
   }
 }
 
+/** What is wrong with a selector of the new task. */
+interface Refusal {
+  readonly vector: number;
+  readonly code: number;
+}
+
 /**
- * Loads LDTR and the six segment registers of the new task; SDM Vol. 3A, table 7-1 gives the checks and their order. The
- * stack comes early, so that a fault of what follows has one to be delivered on.
+ * Loads LDTR and the six segment registers of the new task. Checks and their order: SDM Vol. 3A, table 7-1. Past the
+ * commit point the processor "completes the task switch" before it raises the exception (7.3): whatever can be loaded is,
+ * so that the handler finds the new task's stack; a register whose selector is refused is left empty.
  */
 function loadSegments(c: Cpu, incoming: Incoming): void {
-  const s = c.s;
-  const v86 = (s[EFLAGS] & FLAG_VM) !== 0;
-  // All selectors are in force before the first check: a fault handler sees them, and the caches are not usable yet.
+  const v86 = (c.s[EFLAGS] & FLAG_VM) !== 0;
   for (let seg = ES; seg <= GS; seg++) setNull(c, seg, incoming.segments[seg]);
   setNull(c, LDTR, incoming.ldt);
   setCpl(c, v86 ? 3 : incoming.segments[CS] & 3);
-  loadLdt(c, incoming.ldt);
+  let refusal = loadLdt(c, incoming.ldt);
   if (v86) {
     for (let seg = ES; seg <= GS; seg++) setV86(c, seg, incoming.segments[seg]);
-    return;
+  } else {
+    for (const seg of [SS, CS, DS, ES, FS, GS]) {
+      const next = loadOne(c, seg, incoming.segments[seg]);
+      refusal ??= next;
+    }
   }
-  loadStack(c, incoming.segments[SS]);
-  loadCode(c, incoming.segments[CS]);
-  for (const seg of [DS, ES, FS, GS]) loadData(c, seg, incoming.segments[seg]);
+  if (refusal !== undefined) c.fault(refusal.vector, refusal.code | c.ext);
 }
 
-function loadLdt(c: Cpu, selector: number): void {
-  if (isNull(selector)) return;
-  const code = (selector & 0xfffc) | c.ext;
-  if ((selector & 4) !== 0) c.fault(VEC_TS, code);
-  const d = readDescriptor(c, selector, VEC_TS);
-  if (systemType(d.high) !== SYS_LDT || !isPresent(d.high)) c.fault(VEC_TS, code);
+function loadLdt(c: Cpu, selector: number): Refusal | undefined {
+  if (isNull(selector)) return undefined;
+  const refusal = { vector: VEC_TS, code: selector & 0xfffc };
+  if ((selector & 4) !== 0) return refusal;
+  const d = tryReadDescriptor(c, selector);
+  if (d === undefined || systemType(d.high) !== SYS_LDT || !isPresent(d.high)) return refusal;
   setSegment(c, LDTR, selector, baseOf(d.low, d.high), limitOf(d.low, d.high), accessOf(d.high));
+  return undefined;
 }
 
-function loadCode(c: Cpu, selector: number): void {
-  const code = (selector & 0xfffc) | c.ext;
-  if (isNull(selector)) c.fault(VEC_TS, code);
-  const d = readDescriptor(c, selector, VEC_TS);
-  const cpl = selector & 3;
-  const level = isConforming(d.high) ? dplOf(d.high) <= cpl : dplOf(d.high) === cpl;
-  if (!isCode(d.high) || !level) c.fault(VEC_TS, code);
-  if (!isPresent(d.high)) c.fault(VEC_NP, code);
-  markAccessed(c, d);
-  setFromDescriptor(c, CS, selector, d);
-}
-
-function loadStack(c: Cpu, selector: number): void {
-  if (isNull(selector)) c.fault(VEC_TS, (selector & 0xfffc) | c.ext);
-  const d = readDescriptor(c, selector, VEC_TS);
-  checkStackDescriptor(c, d, c.s[CPL], VEC_TS);
-  markAccessed(c, d);
-  setFromDescriptor(c, SS, selector, d);
-}
-
-function loadData(c: Cpu, seg: number, selector: number): void {
-  if (isNull(selector)) return;
-  const code = (selector & 0xfffc) | c.ext;
-  const d = readDescriptor(c, selector, VEC_TS);
-  if (!isSegment(d.high) || !isReadable(d.high)) c.fault(VEC_TS, code);
-  const dpl = dplOf(d.high);
-  if (!(isCode(d.high) && isConforming(d.high)) && ((selector & 3) > dpl || c.s[CPL] > dpl)) c.fault(VEC_TS, code);
-  if (!isPresent(d.high)) c.fault(VEC_NP, code);
+function loadOne(c: Cpu, seg: number, selector: number): Refusal | undefined {
+  const code = selector & 0xfffc;
+  if (isNull(selector)) return seg === CS || seg === SS ? { vector: VEC_TS, code } : undefined;
+  const d = tryReadDescriptor(c, selector);
+  if (d === undefined || !fits(c, seg, d)) return { vector: VEC_TS, code };
+  if (!isPresent(d.high)) return { vector: seg === SS ? VEC_SS : VEC_NP, code };
   markAccessed(c, d);
   setFromDescriptor(c, seg, selector, d);
+  return undefined;
+}
+
+/** Type and privilege of a descriptor for a segment register of the new task. */
+function fits(c: Cpu, seg: number, d: Descriptor): boolean {
+  const rpl = d.selector & 3;
+  const dpl = dplOf(d.high);
+  const cpl = c.s[CPL];
+  if (seg === CS) return isCode(d.high) && (isConforming(d.high) ? dpl <= rpl : dpl === rpl);
+  if (seg === SS) return isWritableData(d.high) && rpl === cpl && dpl === cpl;
+  if (!isSegment(d.high) || !isReadable(d.high)) return false;
+  return (isCode(d.high) && isConforming(d.high)) || (rpl <= dpl && cpl <= dpl);
 }
