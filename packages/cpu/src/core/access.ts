@@ -6,11 +6,23 @@
  * The fast path needs the whole access at or below `segReadMax`, computed for 4 bytes, so 1- and 2-byte accesses in the
  * last three bytes of a segment go the slow way too.
  */
-import { ESP, SEG, SEG_BASE, SS, TLB_ADDEND, TLB_MASK } from '@ringfence/sdk';
+import {
+  ESP as ESP_WORD,
+  SEG,
+  SEG_BASE,
+  SS as SS_NUMBER,
+  TLB_ADDEND as TLB_ADDEND_BANK,
+  TLB_MASK as TLB_INDEX_MASK,
+} from '@ringfence/sdk';
 import type { Op } from '../op.js';
 import { CpuBase } from './base.js';
 import { readRmwSlow, readSlow, writeRmwSlow, writeSlow } from './slow-access.js';
 
+// Constants of this module become part of compiled code; imported bindings are loaded at every use.
+const ESP = ESP_WORD;
+const SS = SS_NUMBER;
+const TLB_ADDEND = TLB_ADDEND_BANK;
+const TLB_MASK = TLB_INDEX_MASK;
 const BASE = SEG + SEG_BASE;
 const PAGE = -4096;
 

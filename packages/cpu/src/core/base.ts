@@ -12,7 +12,7 @@ import {
   CR0_PE,
   CR2,
   EFLAGS,
-  EIP,
+  EIP as EIP_WORD,
   FLAG_RF,
   FLAG_VM,
   TLB_READ_SUPERVISOR,
@@ -40,6 +40,9 @@ const NOTHING_ROW: OpcodeRow = { mnemonic: '(none)', map: 1, opcode: 0x90, opera
 export const NO_OPS: Op[] = [new Op(NOTHING_ROW, () => {})];
 export const NO_BLOCKS: (Block | undefined)[] = new Array<Block | undefined>(4096).fill(undefined);
 const UNLIMITED = 0x3fffffff;
+// Constants of this module become part of compiled code; imported bindings are loaded at every use.
+const EIP = EIP_WORD;
+const BRANCHED = END_BRANCHED;
 
 export class CpuBase {
   readonly memory: MachineMemory;
@@ -215,7 +218,7 @@ export class CpuBase {
   branch(target: number): void {
     if (target >>> 0 > this.csLimit) this.gp(0);
     this.s[EIP] = target;
-    this.end = END_BRANCHED;
+    this.end = BRANCHED;
   }
 
   /** EIP of the running instruction. */

@@ -29,6 +29,8 @@ import { translate } from './slow-access.js';
 const MAX_OPS = 64;
 /** Code pages kept before everything is dropped: bounds the tables to about 128 MiB. */
 const MAX_PAGES = 4096;
+/** Decoded operations kept: a hostile guest may jump to every byte of its memory. About 200 bytes each. */
+const MAX_DECODED = 1_500_000;
 const FETCH_ENTRIES = 256;
 
 type BlockTable = (Block | undefined)[];
@@ -73,6 +75,12 @@ class CodePage {
   }
 }
 
+/** Jcc leaves its block when taken; when it is not, the block goes on. */
+function isConditionalJump(op: Op): boolean {
+  const { map, opcode } = op.row;
+  return (opcode & 0xf0) === (map === 1 ? 0x70 : 0x80);
+}
+
 export class BlockCache implements CodeListener {
   private readonly pages = new Map<number, CodePage>();
   /** Direct-mapped by linear page, a bank per privilege: tag = linear page | generation. */
@@ -81,6 +89,8 @@ export class BlockCache implements CodeListener {
     undefined,
   );
   private fetchGeneration = 0;
+  /** Operations in valid blocks. */
+  private decoded = 0;
   private readonly decoder: Decoder;
   private readonly scratch = new Uint8Array(2 * MAX_INSTRUCTION);
 
@@ -101,6 +111,7 @@ export class BlockCache implements CodeListener {
     if (eip >>> 0 > c.csLimit) c.gp(0);
     const linear = (c.csBase + eip) | 0;
     const offset = linear & 0xfff;
+    if (this.decoded > MAX_DECODED) this.clear();
     const page = this.fetchPage(linear);
     if (page === undefined) return this.fetchUncached(linear, eip);
     const mode = c.codeMode;
@@ -152,6 +163,7 @@ export class BlockCache implements CodeListener {
   clear(): void {
     for (const page of this.pages.values()) for (const block of page.blocks) block.valid = false;
     this.pages.clear();
+    this.decoded = 0;
     this.fetchTags.fill(0);
     this.fetchPages.fill(undefined);
     this.c.codePage = -1;
@@ -173,6 +185,7 @@ export class BlockCache implements CodeListener {
 
   private drop(block: Block): void {
     block.valid = false;
+    this.decoded -= block.count;
     const first = this.pages.get(block.address >>> 12);
     if (first !== undefined) {
       first.remove(block);
@@ -229,13 +242,14 @@ export class BlockCache implements CodeListener {
       op.next = op.off + op.length;
       at += op.length;
       ops.push(op);
-      ended = op.row.ends ?? false;
+      ended = op.row.ends === true && !isConditionalJump(op);
     }
     if (ops.length === 0) return undefined;
     const block = new Block(page.number * 4096 + offset, ops, at - start, mode, -1);
     block.cut = most === 1;
     this.c.memory.markCode(page.number);
     page.add(block);
+    this.decoded += ops.length;
     return block;
   }
 
@@ -264,6 +278,7 @@ export class BlockCache implements CodeListener {
     if (cacheable && second >>> 12 !== page.number && op.length > inPage) {
       page.crossing.set(offset * 2 + mode, block);
       page.add(block);
+      this.decoded++;
       this.page(second >>> 12).add(block);
       c.memory.markCode(page.number);
       c.memory.markCode(second >>> 12);

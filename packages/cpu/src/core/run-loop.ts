@@ -6,7 +6,7 @@
  */
 import {
   EFLAGS,
-  EIP,
+  EIP as EIP_WORD,
   FLAG_RF,
   FLAG_TF,
   HALTED,
@@ -30,9 +30,12 @@ import { deliverDebugTrap, deliverException, deliverPending, eventDeliverable } 
 import { ATTEND_STOP, PENDING_DEBUG } from './attention.js';
 import { END_FAULTED, NO_CODE } from './fault.js';
 
+// A constant of this module becomes part of compiled code; an imported binding is loaded at every use.
+const EIP = EIP_WORD;
 const QUANTUM = 0x3fffffff;
 const UNLIMITED = 0x3fffffff;
 const SHADOW_MOV_SS = 2;
+const FAULTED = END_FAULTED;
 
 /** Starts a run of at most `budget` counted instructions. */
 export function startBudget(c: Cpu, budget: number): void {
@@ -84,7 +87,7 @@ export function runBlocks(c: Cpu): Stop {
 
     const end = c.end;
     if (end >= 0) s[EIP] = (s[EIP] + ops[i - 1].next) | 0;
-    else if (end === END_FAULTED) {
+    else if (end === FAULTED) {
       c.i = i - 1;
       if (!faulted(c)) return STOP_SHUTDOWN;
       continue;

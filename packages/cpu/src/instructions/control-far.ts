@@ -2,7 +2,7 @@
  * Handlers of far JMP, CALL, RET and of INT n, INT3, INTO, INT1, IRET; the work is in segments/far.ts and events/. A
  * software interrupt goes through the IDT gate's DPL like any other; in virtual-8086 mode INT n needs IOPL 3.
  */
-import { EFLAGS, FLAG_IOPL, VEC_BP, VEC_DB, VEC_GP, VEC_OF } from '@ringfence/sdk';
+import { EFLAGS, FLAG_IOPL, FLAG_RF, VEC_BP, VEC_DB, VEC_GP, VEC_OF } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
 import { END_BRANCHED, NO_CODE } from '../core/fault.js';
 import { enterHandler } from '../events/gate.js';
@@ -55,6 +55,7 @@ export function into(c: Cpu): void {
 }
 /** INT1 (ICEBP): a trap through vector 1 that no gate's DPL restricts. */
 export function int1(c: Cpu): void {
+  c.s[EFLAGS] &= ~FLAG_RF;
   c.ext = 1;
   try {
     enterHandler(c, VEC_DB, NO_CODE, false, false, c.nextEip());
