@@ -18,6 +18,7 @@ const NOTHING: CpuModel['features'] = {
   sep: false,
   pge: false,
   cmov: false,
+  clfsh: false,
   mmx: false,
   fxsr: false,
   sse: false,
@@ -82,4 +83,33 @@ export const P6: CpuModel = {
   },
 };
 
-export const MODELS: readonly CpuModel[] = [I386, I486, PENTIUM, P6];
+export const PENTIUM4: CpuModel = {
+  name: 'pentium4',
+  summary: 'Pentium 4: adds SSE2',
+  vendor: 'GenuineIntel',
+  family: 15,
+  model: 2,
+  stepping: 9,
+  cpuid: true,
+  isa: 6,
+  features: {
+    fpu: true,
+    vme: true,
+    de: true,
+    pse: true,
+    tsc: true,
+    msr: true,
+    pae: true,
+    cx8: true,
+    sep: true,
+    pge: true,
+    cmov: true,
+    clfsh: true,
+    mmx: true,
+    fxsr: true,
+    sse: true,
+    sse2: true,
+  },
+};
+
+export const MODELS: readonly CpuModel[] = [I386, I486, PENTIUM, P6, PENTIUM4];

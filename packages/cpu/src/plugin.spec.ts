@@ -4,12 +4,12 @@ import { FakeBus, FlatMmu, makeMemory } from '@ringfence/testkit';
 import { expect, it } from 'vitest';
 import { InterpreterFactory, P6, plugin } from './index.js';
 
-it('offers the interpreter and the four models', () => {
+it('offers the interpreter and the five models', () => {
   const parts = new PartRegistry();
   parts.add(plugin);
   expect(parts.names('core')).toEqual(['interpreter']);
   expect(parts.get('core', 'interpreter').emulator).toBe(true);
-  expect(parts.names('model')).toEqual(['i386', 'i486', 'pentium', 'p6']);
+  expect(parts.names('model')).toEqual(['i386', 'i486', 'pentium', 'p6', 'pentium4']);
 });
 
 it('its factory makes cores', () => {

@@ -70,8 +70,10 @@ export const MSR_ASSIST = 71;
 export const TSC_OFFSET = 72;
 export const MSR_APIC_BASE = 74;
 export const MSR_MISC_ENABLE = 75;
-/** Words 76..127 are the core's own; 128..255 are kept for x87/MMX/SSE state. */
+/** Words 76..119 are the core's own; 128..255 are kept for x87/MMX/SSE state. */
 export const CORE_PRIVATE = 76;
+/** The four PAE page-directory-pointer registers, 2 words each (low, high); loaded by CR3 writes, owned by the MMU. */
+export const PDPTE = 120;
 export const FPU = 128;
 export const STATE_WORDS = 256;
 
@@ -92,6 +94,10 @@ export const FPU_DS = 8;
 /** Registers R0..R7, 4 words each: significand low and high, sign and exponent (16 bits), nothing. */
 export const FPU_REGISTERS = 16;
 export const FPU_REGISTER_WORDS = 4;
+/** XMM0..XMM7, 4 words each, low first; 16-byte aligned in memory. */
+export const XMM = 48;
+export const XMM_WORDS = 4;
+export const MXCSR = 80;
 
 /** Access rights as the VMX literature packs them (SDM Vol. 3C, 25.4.1 "Guest Register State"). */
 export const AR_TYPE = 0x000f;
@@ -150,6 +156,8 @@ export const CR4_PAE = 0x20;
 export const CR4_MCE = 0x40;
 export const CR4_PGE = 0x80;
 export const CR4_PCE = 0x100;
+export const CR4_OSFXSR = 0x200;
+export const CR4_OSXMMEXCPT = 0x400;
 
 // Page-table entries and page-fault error codes
 export const PTE_P = 0x1;
@@ -182,6 +190,8 @@ export const VEC_PF = 14;
 export const VEC_MF = 16;
 export const VEC_AC = 17;
 export const VEC_MC = 18;
+/** SIMD floating-point exception. */
+export const VEC_XM = 19;
 
 /** True for the vectors that push an error code (SDM Vol. 3A, 6.15 "Exception and Interrupt Reference"). */
 export function pushesErrorCode(vector: number): boolean {

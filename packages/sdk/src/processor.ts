@@ -149,6 +149,7 @@ export interface CpuModel {
     readonly sep: boolean;
     readonly pge: boolean;
     readonly cmov: boolean;
+    readonly clfsh: boolean;
     readonly mmx: boolean;
     readonly fxsr: boolean;
     readonly sse: boolean;

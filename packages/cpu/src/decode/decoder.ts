@@ -19,6 +19,7 @@ import {
   REG_PLAIN,
   REG_V,
   REG_WORD,
+  prefixIndex,
   type DecodeTable,
   type Form,
 } from './form.js';
@@ -93,12 +94,15 @@ export class Decoder {
     let override = -1;
     let rep = REP_NONE;
     let lock = false;
+    let prefix = 0;
     let opcode = 0;
     for (;;) {
       opcode = this.byte();
       if (this.short) return this.bad();
-      if (opcode === 0x66) wide = mode !== 1;
-      else if (opcode === 0x67) mask = mode === 1 ? 0xffff : -1;
+      if (opcode === 0x66) {
+        wide = mode !== 1;
+        if (prefix === 0) prefix = 0x66;
+      } else if (opcode === 0x67) mask = mode === 1 ? 0xffff : -1;
       else if (opcode === 0x26) override = ES;
       else if (opcode === 0x2e) override = CS;
       else if (opcode === 0x36) override = SS;
@@ -106,13 +110,15 @@ export class Decoder {
       else if (opcode === 0x64) override = FS;
       else if (opcode === 0x65) override = GS;
       else if (opcode === 0xf0) lock = true;
-      else if (opcode === 0xf2) rep = REP_NE;
-      else if (opcode === 0xf3) rep = REP_E;
-      else break;
+      else if (opcode === 0xf2 || opcode === 0xf3) {
+        rep = opcode === 0xf3 ? REP_E : REP_NE;
+        prefix = opcode;
+      } else break;
     }
     let index = opcode;
     if (opcode === 0x0f) index = 256 + this.byte();
-    const entry = this.table[index];
+    let entry = this.table[index];
+    if (entry?.byPrefix !== undefined) entry = entry.byPrefix[prefixIndex(prefix)];
     if (entry === undefined) return this.bad();
 
     let modrm = 0;

@@ -39,6 +39,19 @@ const RM: Partial<Record<Operand, number>> = {
   Mp: REG_NONE,
   Ma: REG_NONE,
   Ms: REG_NONE,
+  Mdq: REG_NONE,
+  Qq: REG_PLAIN,
+  Qd: REG_PLAIN,
+  Nq: REG_PLAIN,
+  Wdq: REG_PLAIN,
+  Wps: REG_PLAIN,
+  Wpd: REG_PLAIN,
+  Wss: REG_PLAIN,
+  Wsd: REG_PLAIN,
+  Wq: REG_PLAIN,
+  Udq: REG_PLAIN,
+  Ups: REG_PLAIN,
+  Upd: REG_PLAIN,
 };
 const REG: Partial<Record<Operand, number>> = {
   Gb: REG_BYTE,
@@ -48,6 +61,14 @@ const REG: Partial<Record<Operand, number>> = {
   Sw: REG_PLAIN,
   Cd: REG_PLAIN,
   Dd: REG_PLAIN,
+  Pq: REG_PLAIN,
+  Pd: REG_PLAIN,
+  Vdq: REG_PLAIN,
+  Vps: REG_PLAIN,
+  Vpd: REG_PLAIN,
+  Vss: REG_PLAIN,
+  Vsd: REG_PLAIN,
+  Vq: REG_PLAIN,
 };
 const IN_OPCODE: Partial<Record<Operand, number>> = { Zb: REG_BYTE, Zv: REG_V };
 const IMM: Partial<Record<Operand, number>> = {
@@ -116,6 +137,11 @@ export class Form {
   }
 }
 
+/** Index of a mandatory prefix in `Entry.byPrefix`. */
+export function prefixIndex(prefix: number): number {
+  return prefix === 0xf3 ? 3 : prefix === 0xf2 ? 2 : prefix === 0x66 ? 1 : 0;
+}
+
 /** What the decoder finds under one opcode byte. */
 export class Entry {
   modrm = false;
@@ -126,6 +152,15 @@ export class Entry {
   readonly memoryForms: (Form | undefined)[] = new Array<Form | undefined>(8).fill(undefined);
   /** Register forms that the r/m field tells apart, by reg * 8 + r/m; they win over `registerForms`. */
   readonly rmForms: (Form | undefined)[] = [];
+  /** Where a mandatory prefix chooses the instruction: the entry for each, by `prefixIndex`. */
+  byPrefix: (Entry | undefined)[] | undefined;
+
+  /** The entry that takes a row. */
+  place(row: OpcodeRow): Entry {
+    if (row.prefix === undefined) return this;
+    this.byPrefix ??= [undefined, undefined, undefined, undefined];
+    return (this.byPrefix[prefixIndex(row.prefix)] ??= new Entry());
+  }
 
   add(form: Form): void {
     const ext = form.row.ext;
@@ -156,7 +191,7 @@ export function buildTable(rows: readonly OpcodeRow[], model: CpuModel): DecodeT
     if (row.feature !== undefined && features[row.feature] !== true) continue;
     const index = (row.map - 1) * 256 + row.opcode;
     const form = new Form(row);
-    (table[index] ??= new Entry()).add(form);
+    (table[index] ??= new Entry()).place(row).add(form);
     // A register in the opcode takes eight opcodes in a row.
     if (form.opcodeReg === REG_NONE) continue;
     for (let i = 1; i < 8 && (row.opcode & 7) === 0; i++) (table[index + i] ??= new Entry()).add(form);

@@ -19,10 +19,15 @@ import {
   CR0_WP,
   CR4,
   CR4_DE,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+  CR4_PAE,
   CR4_PCE,
   CR4_PGE,
   CR4_PSE,
+  CR4_PVI,
   CR4_TSD,
+  CR4_VME,
   FLAG_AC,
   FLAG_ID,
   FLAG_IF,
@@ -58,7 +63,11 @@ export function cr4Mask(model: CpuModel): number {
   if (f.de) mask |= CR4_DE;
   if (f.pse) mask |= CR4_PSE;
   if (f.pge) mask |= CR4_PGE;
+  if (f.vme) mask |= CR4_VME | CR4_PVI;
+  if (f.pae) mask |= CR4_PAE;
   if (model.isa >= 6) mask |= CR4_PCE;
+  if (f.fxsr) mask |= CR4_OSFXSR;
+  if (f.sse) mask |= CR4_OSXMMEXCPT;
   return mask;
 }
 

@@ -21,6 +21,7 @@ const FEATURE_BITS: readonly (readonly [keyof CpuModel['features'], number])[] =
   ['sep', 11],
   ['pge', 13],
   ['cmov', 15],
+  ['clfsh', 19],
   ['mmx', 23],
   ['fxsr', 24],
   ['sse', 25],

@@ -54,6 +54,27 @@ export type Operand =
   | 'Yb'
   | 'Yv' // string operands
   | 'ST' // x87 stack register by the r/m field
+  | 'Pq'
+  | 'Pd'
+  | 'Qq'
+  | 'Qd'
+  | 'Nq' // MMX: reg field; r/m register or memory of 8 or 4 bytes; r/m register only
+  | 'Vdq'
+  | 'Vps'
+  | 'Vpd'
+  | 'Vss'
+  | 'Vsd'
+  | 'Vq'
+  | 'Wdq'
+  | 'Wps'
+  | 'Wpd'
+  | 'Wss'
+  | 'Wsd'
+  | 'Wq'
+  | 'Udq'
+  | 'Ups'
+  | 'Upd' // XMM: reg field; r/m register or memory of 16 (dq, ps, pd), 8 (sd, q) or 4 (ss) bytes; r/m register only
+  | 'Mdq' // memory only, 16 bytes
   | 'Fv';
 
 /** Handlers by operand size and by register or memory form. Absent forms raise #UD. */
@@ -71,6 +92,11 @@ export interface OpcodeRow {
   /** Opcode map: 1 = one byte, 2 = 0F two-byte. */
   readonly map: 1 | 2;
   readonly opcode: number;
+  /**
+   * Mandatory prefix: 0 = none of 66, F2, F3. F2 and F3 win over 66. Rows of one opcode either all say it or none does; without
+   * it the prefixes mean what they mean to integer instructions (SDM Vol. 2A, 2.1.2 "Instruction Opcode Format").
+   */
+  readonly prefix?: 0 | 0x66 | 0xf2 | 0xf3;
   /** ModR/M reg field that selects this row within a group. */
   readonly ext?: number;
   /** R/m field that selects this row within a group, in the register form: the x87's operations without operand. */
