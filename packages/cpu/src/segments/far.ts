@@ -129,7 +129,8 @@ function toTask(c: Cpu, d: Descriptor, type: number, why: number): void {
     if (!isPresent(tss.high)) c.fault(VEC_NP, selector & 0xfffc);
     switchTask(c, tss, why, c.getEflags(), c.nextEip());
   } else {
-    if (type !== SYS_TSS16 && type !== SYS_TSS32) c.gp(code);
+    // A TSS lives in the GDT only (SDM Vol. 3A, 7.2.2 "TSS Descriptor").
+    if ((type !== SYS_TSS16 && type !== SYS_TSS32) || (code & 4) !== 0) c.gp(code);
     if (!isPresent(d.high)) c.fault(VEC_NP, code);
     switchTask(c, d, why, c.getEflags(), c.nextEip());
   }

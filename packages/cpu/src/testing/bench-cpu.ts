@@ -16,6 +16,7 @@ import {
   SEG_BASE,
   SEG_LIMIT,
   LAZY_OP,
+  type CpuModel,
 } from '@ringfence/sdk';
 import { FakeBus, FlatMmu, makeMemory } from '@ringfence/testkit';
 import { Cpu } from '../cpu.js';
@@ -35,12 +36,13 @@ export class BenchCpu extends Cpu {
   declare readonly bus: FakeBus;
   /** 1: 32-bit code, 0: 16-bit code. */
   mode = 1;
-  private readonly decoder = new Decoder(buildTable(opcodeRows, P6), undefined);
+  private readonly decoder: Decoder;
 
-  constructor() {
+  constructor(model: CpuModel = P6) {
     const { memory, space } = makeMemory();
     const mmu = new FlatMmu(memory, space);
-    super({ memory, space, mmu, bus: new FakeBus(), slot: 0, model: P6, assist: 'none' });
+    super({ memory, space, mmu, bus: new FakeBus(), slot: 0, model, assist: 'none' });
+    this.decoder = new Decoder(buildTable(opcodeRows, model), undefined);
     for (let seg = ES; seg <= GS; seg++) this.setSegment(seg, 0, 0xffffffff, ACCESS_DATA32);
     this.s[CR0] |= CR0_PE;
     this.s[EFLAGS] = 2;
