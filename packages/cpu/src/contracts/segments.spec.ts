@@ -88,7 +88,7 @@ const SEGMENTS = new Map<Register, number>([
 /** AL indexes XLAT's table, ECX is BT's bit offset: both small. */
 const VALUES: Readonly<Record<number, number>> = {
   [EAX]: 1,
-  [ECX]: 0,
+  [ECX]: 3,
   [EDX]: 0,
   [EBX]: AT,
   [ESP]: STACK,
@@ -99,7 +99,7 @@ const VALUES: Readonly<Record<number, number>> = {
 
 /** Bytes of a row's memory form with operand [EBX], or its only form. */
 function encode(row: OpcodeRow, wide: boolean): number[] {
-  const bytes = row.prefix === undefined || row.prefix === 0 ? [] : [row.prefix];
+  const bytes: number[] = row.prefix === undefined || row.prefix === 0 ? [] : [row.prefix];
   if (!wide) bytes.push(0x66);
   if (row.map === 2) bytes.push(0x0f);
   bytes.push(row.opcode);
