@@ -417,5 +417,87 @@ function controls() {
   ];
 }
 
+/** Near a multiple of pi / 4, as near as 64 bits allow or somewhat off. */
+function nearQuadrant() {
+  const quarterPi = 0xc90fdaa22168c234c4c6628b80dc1cd1n; // times 2^-128
+  const multiple = quarterPi * BigInt(1 + (random() % 64) * 2 ** (random() % 20));
+  const bits = BigInt(multiple.toString(2).length);
+  const significand = (multiple >> (bits - 64n)) + BigInt(pick([0, 0, 1, -1, 2, 1 << 20, random() % 4096]));
+  return [(0x3fff + Number(bits) - 129) | (random() & 0x8000), significand | BIG];
+}
+const angle = () => {
+  switch (random() % 8) {
+    case 0:
+      return edge();
+    case 1:
+      return number(0x3fff - 80, 80);
+    case 2:
+    case 3:
+      return nearQuadrant();
+    case 4:
+      return number(0x3fff, 68); // up to and beyond 2^63
+    default:
+      return number(0x3fff - 8, 12);
+  }
+};
+/** A positive number that is most often near 1. */
+const ratio = () => {
+  switch (random() % 6) {
+    case 0:
+      return edge();
+    case 1:
+      return [
+        random() % 2 ? 0x3fff : 0x3ffe,
+        random() % 2
+          ? BIG | (bits64() >> BigInt(random() % 64))
+          : ~(bits64() >> BigInt(1 + (random() % 63))) & 0xffffffffffffffffn,
+      ];
+    case 2:
+      return [1 + (random() % 0x7ffe), random() % 3 ? bits64() | BIG : BIG];
+    default:
+      return [0x3ff8 + (random() % 16), bits64() | BIG];
+  }
+};
+/** Within and a little beyond +-1, where F2XM1 is defined; `top` is the exponent not to reach. */
+const fraction = (top) => () =>
+  random() % 8 === 0 ? edge() : number(top - (random() % 3 ? 5 : 80), random() % 3 ? 5 : 80);
+
+function transcendental(scale) {
+  const n = 90 * scale;
+  const withTop = [
+    ['f2xm1', 0xf0, fraction(0x3fff)],
+    ['fptan', 0xf2, angle],
+    ['fsincos', 0xfb, angle],
+    ['fsin', 0xfe, angle],
+    ['fcos', 0xff, angle],
+  ];
+  const withTwo = [
+    ['fyl2x', 0xf1, () => (random() % 4 ? [ratio(), anything()] : [ratio(), edge()])],
+    ['fpatan', 0xf3, () => (random() % 4 ? [number(0x3fff - 8, 16), number(0x3fff - 8, 16)] : meeting())],
+    ['fyl2xp1', 0xf9, () => [fraction(0x3ffd)(), random() % 3 ? number(0x3fff - 8, 16) : anything()]],
+  ];
+  return [
+    ...withTop.flatMap(([name, rm, value]) => [
+      form(name, [0xd9, rm], [0], () => ({ values: [value()] }), 3 * n),
+      form(`${name}_empty`, [0xd9, rm], [1], one, 3),
+      form(`${name}_full`, [0xd9, rm], FULL, () => ({ values: [value(), ...times(7, anything)] }), 6),
+    ]),
+    ...withTwo.flatMap(([name, rm, values]) => [
+      form(name, [0xd9, rm], [0, 1], () => ({ values: values() }), 3 * n),
+      form(`${name}_edges`, [0xd9, rm], [0, 1], () => ({ values: [edge(), edge()] }), 2 * n),
+      form(`${name}_st0_empty`, [0xd9, rm], [1], one, 3),
+      form(`${name}_st1_empty`, [0xd9, rm], [0], one, 3),
+    ]),
+  ];
+}
+
+function undocumented() {
+  return [
+    form('fstpnce', reg(0xd9, 3, 1), [0, 1], flagged(two), 4),
+    form('fstpnce_st0_empty', reg(0xd9, 3, 1), [1], flagged(one), 4),
+    form('fstpnce_st1_empty', reg(0xd9, 3, 1), [0], flagged(one), 4),
+  ];
+}
+
 /** By file; `scale` multiplies the number of cases. */
-export const families = { arithmetic, unary, transfer, comparison, controls };
+export const families = { arithmetic, unary, transfer, comparison, controls, transcendental, undocumented };

@@ -4,6 +4,8 @@
  */
 import type {
   Bus,
+  DeviceObserver,
+  FloatErrorLogic,
   GuestExecutor,
   InterruptController,
   IntrPin,
@@ -25,8 +27,11 @@ export class Board implements Bus, Stateful {
   readonly ports = new PortSpace();
   readonly scheduler: Scheduler;
   controller: InterruptController | undefined;
+  floatErrorLogic: FloatErrorLogic | undefined;
   /** Set once; the run is over. */
   end: MachineEnd | undefined;
+  /** Told of every port access; undefined unless someone looks on. */
+  observer: Pick<DeviceObserver, 'portAccess'> | undefined = undefined;
   /** Whether the executor is inside `run`: only then there is something to stop. */
   running = false;
   private executor: GuestExecutor | undefined;
@@ -67,15 +72,22 @@ export class Board implements Bus, Stateful {
   }
 
   ioRead(port: number, size: number): number {
-    return this.ports.read(port & 0xffff, size);
+    const value = this.ports.read(port & 0xffff, size);
+    this.observer?.portAccess(false, port & 0xffff, size, value);
+    return value;
   }
 
   ioWrite(port: number, size: number, value: number): void {
+    this.observer?.portAccess(true, port & 0xffff, size, value);
     this.ports.write(port & 0xffff, size, value);
   }
 
   acknowledge(): number {
     return this.controller === undefined ? NO_VECTOR : this.controller.acknowledge() & 0xff;
+  }
+
+  floatError(again: boolean): boolean {
+    return this.floatErrorLogic?.floatError(again) ?? false;
   }
 
   now(): number {

@@ -8,6 +8,7 @@ import {
   type ByteChannel,
   type DependencyContainer,
   type Device,
+  type FloatErrorLogic,
   type InterruptController,
   type IrqLines,
   type MachineConfig,
@@ -55,6 +56,7 @@ export function createDevices(setup: DeviceSetup): PlacedDevice[] {
       if (part.channel !== undefined) child.register(Tokens.ByteChannel, { useValue: setup.channel(part.channel) });
     });
     if (part.provides?.includes('interrupt-controller')) board.controller = device as unknown as InterruptController;
+    if (part.provides?.includes('float-error')) board.floatErrorLogic = device as unknown as FloatErrorLogic;
     if (part.provides?.includes('pci-bus'))
       container.register(Tokens.PciBus, { useValue: device as unknown as PciBus });
     for (const [range, { base, count, width }] of Object.entries(part.resources.ports ?? {})) {

@@ -6,6 +6,7 @@ import { PartRegistry, type Plugin } from '@ringfence/sdk';
 import { plugin as cpu } from '@ringfence/cpu';
 import { plugin as debugExit } from '@ringfence/device-debug-exit';
 import { plugin as debugcon } from '@ringfence/device-debugcon';
+import { plugin as ferr } from '@ringfence/device-ferr';
 import { plugin as i8042 } from '@ringfence/device-i8042';
 import { plugin as pciHost } from '@ringfence/device-pci-host';
 import { plugin as pic8259 } from '@ringfence/device-pic8259';
@@ -41,6 +42,7 @@ export const pcPreset: readonly Plugin[] = [
   debugExit,
   pciHost,
   sysctl,
+  ferr,
   loaderLinux,
   loaderMultiboot,
   loaderFlat,

@@ -10,6 +10,11 @@ export interface Bus {
   ioWrite(port: number, size: number, value: number): void;
   /** INTA: the vector of the interrupt the controller wants served; clears its request as the controller does. */
   acknowledge(): number;
+  /**
+   * FERR#: with CR0.NE = 0 and an exception that no handler has served yet, the processor asserts it before a waiting x87 instruction.
+   * `again`: the pin has stayed asserted since the last call. Answers IGNNE#, whether the processor is to go on regardless.
+   */
+  floatError(again: boolean): boolean;
   /** Virtual time in ticks, for the TSC. Exact during an instruction of the core that asks. */
   now(): number;
 }

@@ -59,6 +59,12 @@ export interface IntrPin {
   set(level: boolean): void;
 }
 
+/** What stands between FERR# and IGNNE#; `provides: ['float-error']`. Without one, a processor that reports an error waits for good. */
+export interface FloatErrorLogic {
+  /** As `Bus.floatError`. */
+  floatError(again: boolean): boolean;
+}
+
 /** A device with a screen; `provides: ['screen']`. */
 export interface Screen {
   /** The visible text, one line per row, trailing blanks removed; empty in a graphics mode. */
@@ -84,7 +90,7 @@ export interface BoardInfo {
   readonly epochSeconds: number;
 }
 
-export type DeviceFacet = 'interrupt-controller' | 'screen' | 'pci-bus';
+export type DeviceFacet = 'interrupt-controller' | 'screen' | 'pci-bus' | 'float-error';
 
 export interface PortRange {
   readonly base: number;

@@ -16,6 +16,8 @@ export class FakeBus implements Bus {
   acknowledged = 0;
   /** Called by every `acknowledge`, before it answers: lower INTR here. */
   onAcknowledge: () => void = () => {};
+  /** Level of IGNNE#. */
+  ignoreFloatErrors = false;
   /** What `now` answers. */
   time: number | (() => number) = 0;
   private readonly readers = new Map<number, PortReader>();
@@ -54,6 +56,11 @@ export class FakeBus implements Bus {
     this.acknowledged++;
     this.onAcknowledge();
     return this.vectors.shift() ?? this.spurious;
+  }
+
+  floatError(again: boolean): boolean {
+    this.log.push(again ? 'ferr still' : 'ferr');
+    return this.ignoreFloatErrors;
   }
 
   now(): number {

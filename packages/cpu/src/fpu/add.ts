@@ -14,7 +14,8 @@ export function add(f: Fpu, a: Extended, b: Extended, out: Extended): void {
     if (settled(f, a, b, out)) return;
   }
   noteDenormalSource(f);
-  sum(f, a, b, out);
+  exactSum(f, a, b, out);
+  if (!out.isZero()) round(f, out, f.precision);
 }
 
 /** out = a - b. */
@@ -56,11 +57,12 @@ function settled(f: Fpu, a: Extended, b: Extended, out: Extended): boolean {
 }
 
 /** Sign of an exact zero that comes from operands of different signs. */
-function zeroSign(f: Fpu): number {
+export function zeroSign(f: Fpu): number {
   return f.rounding === DOWN ? 1 : 0;
 }
 
-function sum(f: Fpu, a: Extended, b: Extended, out: Extended): void {
+/** The sum of two normalized numbers, not rounded yet (of an exact zero, `f` settles the sign). Destroys a and b. */
+export function exactSum(f: Fpu, a: Extended, b: Extended, out: Extended): void {
   let big = a;
   let small = b;
   if (a.exp < b.exp || (a.exp === b.exp && compareSignificands(a, b) < 0)) {
@@ -79,7 +81,6 @@ function sum(f: Fpu, a: Extended, b: Extended, out: Extended): void {
     }
     normalize(out);
   }
-  round(f, out, f.precision);
 }
 
 function addMagnitudes(a: Extended, b: Extended, out: Extended): void {

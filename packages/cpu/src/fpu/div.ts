@@ -14,9 +14,7 @@ export function div(f: Fpu, a: Extended, b: Extended, out: Extended): void {
     if (settled(f, a, b, out)) return;
   }
   noteDenormalSource(f);
-  out.sign = a.sign ^ b.sign;
-  out.exp = a.exp - b.exp + BIAS;
-  quotient(a, b, out);
+  exactQuotient(a, b, out);
   round(f, out, f.precision);
 }
 
@@ -25,8 +23,10 @@ export function divReversed(f: Fpu, a: Extended, b: Extended, out: Extended): vo
   div(f, b, a, out);
 }
 
-/** Significand and extension of a / b; counts the exponent down when a's significand is less than b's. */
-function quotient(a: Extended, b: Extended, out: Extended): void {
+/** The quotient of two normalized numbers, not rounded yet. */
+export function exactQuotient(a: Extended, b: Extended, out: Extended): void {
+  out.sign = a.sign ^ b.sign;
+  out.exp = a.exp - b.exp + BIAS;
   let { hi, lo } = a;
   if (compareSignificands(a, b) < 0) {
     // 2a - b, the first quotient bit being one; modulo 2^64 that is right, because b > a.

@@ -8,7 +8,7 @@ import * as layout from '@ringfence/sdk';
 import { Extended } from './extended.js';
 
 // Compiled code loads an imported binding at every use; a constant of the module itself becomes part of the code.
-const { FPU_CONTROL, FPU_STATUS, FPU_TOP, FPU_TAGS, FPU_IP, FPU_REGISTERS, FPU_REGISTER_WORDS } = layout;
+const { FPU_CONTROL, FPU_STATUS, FPU_TOP, FPU_TAGS, FPU_FERR, FPU_REGISTERS, FPU_REGISTER_WORDS } = layout;
 
 // Status word: exceptions, in the places of their masks in the control word
 export const IE = 0x01;
@@ -91,7 +91,7 @@ export class Fpu {
   /** FNINIT: registers keep their contents. */
   init(): void {
     const w = this.w;
-    w.fill(0, FPU_STATUS, FPU_IP + 4);
+    w.fill(0, FPU_STATUS, FPU_FERR + 1);
     w[FPU_CONTROL] = CONTROL_INIT;
   }
 
@@ -109,13 +109,17 @@ export class Fpu {
 
   clearExceptions(): void {
     this.w[FPU_STATUS] &= CONDITIONS;
+    this.w[FPU_FERR] = 0;
   }
 
-  /** ES and B follow from the exceptions and their masks. */
+  /** ES and B follow from the exceptions and their masks; FERR# goes with them. */
   private refreshSummary(): void {
     const w = this.w;
     if ((w[FPU_STATUS] & ~w[FPU_CONTROL] & EXCEPTIONS) !== 0) w[FPU_STATUS] |= ES | BUSY;
-    else w[FPU_STATUS] &= ~(ES | BUSY);
+    else {
+      w[FPU_STATUS] &= ~(ES | BUSY);
+      w[FPU_FERR] = 0;
+    }
   }
 
   /** A waiting instruction must raise #MF. */

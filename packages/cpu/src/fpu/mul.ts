@@ -46,6 +46,12 @@ export function mul(f: Fpu, a: Extended, b: Extended, out: Extended): void {
     if (settled(f, a, b, out)) return;
   }
   noteDenormalSource(f);
+  exactProduct(a, b, out);
+  round(f, out, f.precision);
+}
+
+/** The product of two normalized numbers, not rounded yet. */
+export function exactProduct(a: Extended, b: Extended, out: Extended): void {
   product.multiply(a.hi, a.lo, b.hi, b.lo);
   let { p3, p2, p1 } = product;
   let exp = a.exp + b.exp - BIAS + 1;
@@ -59,7 +65,6 @@ export function mul(f: Fpu, a: Extended, b: Extended, out: Extended): void {
   }
   out.set(a.sign ^ b.sign, exp, p3, p2);
   out.ext = p1 | sticky;
-  round(f, out, f.precision);
 }
 
 function settled(f: Fpu, a: Extended, b: Extended, out: Extended): boolean {

@@ -7,6 +7,7 @@ import {
   FPU_CS,
   FPU_DP,
   FPU_DS,
+  FPU_FERR,
   FPU_IP,
   FPU_OPCODE,
   FPU_REGISTERS,
@@ -32,6 +33,7 @@ const WORDS: readonly (readonly [string, number])[] = [
   ['instructionSelector', FPU_CS],
   ['dataOffset', FPU_DP],
   ['dataSelector', FPU_DS],
+  ['errorReported', FPU_FERR],
   ...Array.from({ length: 8 }, (_, n) => n).flatMap((n) => {
     const at = FPU_REGISTERS + n * FPU_REGISTER_WORDS;
     return [[`r${n}Low`, at] as const, [`r${n}High`, at + 1] as const, [`r${n}SignExponent`, at + 2] as const];

@@ -28,6 +28,12 @@ export function sqrt(f: Fpu, a: Extended, out: Extended): void {
     return;
   }
   acceptDenormal(f, kind, a);
+  exactRoot(a, out);
+  round(f, out, f.precision);
+}
+
+/** The square root of a positive normalized number, not rounded yet. */
+export function exactRoot(a: Extended, out: Extended): void {
   const odd = ((a.exp - BIAS) & 1) !== 0;
   out.sign = 0;
   out.exp = ((a.exp - BIAS) >> 1) + BIAS;
@@ -39,7 +45,6 @@ export function sqrt(f: Fpu, a: Extended, out: Extended): void {
   out.hi = rootHi;
   out.lo = rootLo;
   out.ext = square.p2 !== 0 || above(square.p1, square.p0) ? 0xc0000000 | 0 : (square.p1 | square.p0) !== 0 ? 1 : 0;
-  round(f, out, f.precision);
 }
 
 /** Leaves the integer root in rootHi:rootLo and the remainder in `square`. */

@@ -3,13 +3,15 @@
  * Instruction and Data (Operand) Pointers", 8.7 "Handling x87 FPU Exceptions in Software"). The order within a handler: `ready`;
  * memory reads; the computation on scratch values; memory writes, all rights checked before the first; then `finish`.
  *
- * With CR0.NE = 0 a pending exception does not hold the next instruction up: FERR# and the interrupt behind it are not wired
- * (it is as if IGNNE# were asserted).
+ * A pending exception is reported before the next waiting instruction. With CR0.NE = 1 that is #MF. With CR0.NE = 0 it is FERR#: unless the
+ * board answers with IGNNE# the processor waits there for an interrupt, and tries the instruction again afterwards (SDM
+ * Vol. 3A, 2.5 "Control Registers", NE; Vol. 1, D.2.2 "MS-DOS Compatibility Sub-mode in the P6 Family and Pentium 4
+ * Processors"). So do all our models; the Intel486 and the Pentium report some exceptions earlier than that.
  */
 import * as layout from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
 import { checkSegment } from '../core/slow-access.js';
-import { NO_CODE } from '../core/fault.js';
+import { HOLD, NO_CODE } from '../core/fault.js';
 import { fromDouble, fromInt32, fromInt64, fromSingle } from '../fpu/convert.js';
 import type { Extended } from '../fpu/extended.js';
 import { PRECOMPUTATION, type Fpu } from '../fpu/fpu.js';
@@ -26,6 +28,7 @@ const {
   FPU_CS,
   FPU_DP,
   FPU_DS,
+  FPU_FERR,
   FPU_IP,
   FPU_OPCODE,
   SEG,
@@ -51,7 +54,15 @@ export function ready(c: Cpu): Fpu {
 }
 
 export function checkPending(c: Cpu): void {
-  if (c.fpu.pending && (c.s[CR0] & CR0_NE) !== 0) c.fault(VEC_MF, NO_CODE);
+  if (c.fpu.pending) reportPending(c);
+}
+
+function reportPending(c: Cpu): void {
+  if ((c.s[CR0] & CR0_NE) !== 0) c.fault(VEC_MF, NO_CODE);
+  const { w } = c.fpu;
+  const again = w[FPU_FERR] !== 0;
+  w[FPU_FERR] = 1;
+  if (!c.bus.floatError(again)) c.fault(HOLD, NO_CODE);
 }
 
 /**
@@ -83,9 +94,13 @@ export function finish(c: Cpu, op: Op, f: Fpu, i: number, pops: number): void {
 // --- memory operands ---
 export type Load = (c: Cpu, op: Op, f: Fpu, out: Extended) => void;
 
-/** Operands of more than 4 bytes are aligned to 8 where alignment is checked; the accesses below would ask for 4 only. */
-function checkAlignment(c: Cpu, seg: number, off: number, write: boolean): void {
-  if (c.alignOn) checkSegment(c, seg, off, 8, write);
+/**
+ * The segment's limit holds for an operand as a whole, before any page of it is looked at, and operands of more than 4 bytes are aligned
+ * to 8 where alignment is checked; the accesses below would ask for their own 4 bytes only.
+ */
+function checkWhole(c: Cpu, seg: number, off: number, size: number, write: boolean): void {
+  const last = (off >>> 0) + size - 4;
+  if (c.alignOn || last > (write ? c.segWriteMax : c.segReadMax)[seg]) checkSegment(c, seg, off, size, write, 8);
 }
 
 export const loadSingle: Load = (c, op, f, out) => {
@@ -94,7 +109,7 @@ export const loadSingle: Load = (c, op, f, out) => {
 
 export const loadDouble: Load = (c, op, f, out) => {
   const at = c.ea(op);
-  checkAlignment(c, op.seg, at, false);
+  checkWhole(c, op.seg, at, 8, false);
   const lo = c.read32(op.seg, at);
   const hi = c.read32(op.seg, (at + 4) | 0);
   fromDouble(f, hi, lo, out);
@@ -102,7 +117,7 @@ export const loadDouble: Load = (c, op, f, out) => {
 
 export const loadExtended: Load = (c, op, _f, out) => {
   const at = c.ea(op);
-  checkAlignment(c, op.seg, at, false);
+  checkWhole(c, op.seg, at, 10, false);
   const lo = c.read32(op.seg, at);
   const hi = c.read32(op.seg, (at + 4) | 0);
   const se = c.read16(op.seg, (at + 8) | 0);
@@ -119,7 +134,7 @@ export const loadInt32: Load = (c, op, _f, out) => {
 
 export const loadInt64: Load = (c, op, _f, out) => {
   const at = c.ea(op);
-  checkAlignment(c, op.seg, at, false);
+  checkWhole(c, op.seg, at, 8, false);
   const lo = c.read32(op.seg, at);
   const hi = c.read32(op.seg, (at + 4) | 0);
   fromInt64(hi, lo, out);
@@ -136,7 +151,7 @@ function contiguous(c: Cpu, seg: number, off: number, size: number): boolean {
 export function storeQword(c: Cpu, op: Op, hi: number, lo: number): void {
   const { seg } = op;
   const at = c.ea(op);
-  checkAlignment(c, seg, at, true);
+  checkWhole(c, seg, at, 8, true);
   if (!contiguous(c, seg, at, 8)) {
     c.readRmw32(seg, at);
     c.readRmw32(seg, (at + 4) | 0);
@@ -148,7 +163,7 @@ export function storeQword(c: Cpu, op: Op, hi: number, lo: number): void {
 export function storeTenBytes(c: Cpu, op: Op, se: number, hi: number, lo: number): void {
   const { seg } = op;
   const at = c.ea(op);
-  checkAlignment(c, seg, at, true);
+  checkWhole(c, seg, at, 10, true);
   if (!contiguous(c, seg, at, 12)) {
     c.readRmw32(seg, at);
     c.readRmw32(seg, (at + 4) | 0);
@@ -159,23 +174,43 @@ export function storeTenBytes(c: Cpu, op: Op, se: number, hi: number, lo: number
   c.write16(seg, (at + 8) | 0, se);
 }
 
+/** The checks of a store that delivers nothing, because of an exception that is not masked: its operand faults all the same. */
+export function checkStore(c: Cpu, op: Op, size: number): void {
+  const { seg } = op;
+  const at = c.ea(op);
+  if (size === 2) {
+    c.readRmw16(seg, at);
+    return;
+  }
+  if (size > 4) checkWhole(c, seg, at, size, true);
+  c.readRmw32(seg, at);
+  if (size === 8) c.readRmw32(seg, (at + 4) | 0);
+  if (size === 10) {
+    c.readRmw32(seg, (at + 4) | 0);
+    c.readRmw16(seg, (at + 8) | 0);
+  }
+}
+
 /** Reads `words.length` 16-bit words at the operand. */
 export function loadWords(c: Cpu, op: Op, words: Uint16Array, count: number): void {
   const at = c.ea(op);
-  checkImageAlignment(c, op, at, false);
+  checkImage(c, op, at, count * 2, false);
   for (let i = 0; i < count; i++) words[i] = c.read16(op.seg, (at + i * 2) | 0);
 }
 
 /** Writes an image of at most a page; its first and last words cover every page and limit it can touch. */
 export function storeWords(c: Cpu, op: Op, words: Uint16Array, count: number): void {
   const at = c.ea(op);
-  checkImageAlignment(c, op, at, true);
+  checkImage(c, op, at, count * 2, true);
   c.readRmw16(op.seg, at);
   c.readRmw16(op.seg, (at + (count - 1) * 2) | 0);
   for (let i = 0; i < count; i++) c.write16(op.seg, (at + i * 2) | 0, words[i]);
 }
 
-/** Images are aligned to their operand size (SDM Vol. 3A, table 6-7 "Alignment Requirements by Data Type"). */
-function checkImageAlignment(c: Cpu, op: Op, at: number, write: boolean): void {
-  if (c.alignOn && op.wide) checkSegment(c, op.seg, at, 4, write);
+/**
+ * The limit holds for the whole image. Images are aligned to their operand size (SDM Vol. 3A, table 6-7 "Alignment Requirements by Data
+ * Type").
+ */
+function checkImage(c: Cpu, op: Op, at: number, bytes: number, write: boolean): void {
+  checkSegment(c, op.seg, at, bytes, write, op.wide ? 4 : 2);
 }

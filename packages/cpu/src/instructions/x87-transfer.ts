@@ -15,6 +15,7 @@ import type { Handler, Op } from '../op.js';
 import type { OpcodeRow } from '../table/row.js';
 import { anySize } from './rows.js';
 import {
+  checkStore,
   finish,
   loadDouble,
   loadExtended,
@@ -97,14 +98,22 @@ const constant = (load: (f: Fpu, out: Extended) => void): Handler => {
 };
 
 // --- stores ---
-/** Converts `f.a` and writes it, unless that raised what blocks a store; then pops. */
-function store(c: Cpu, op: Op, pops: number, convert: (f: Fpu) => void, write: (c: Cpu, op: Op, f: Fpu) => void): void {
+/** Converts `f.a` and writes it to `size` bytes, unless that raised what blocks a store; then pops. */
+function store(
+  c: Cpu,
+  op: Op,
+  pops: number,
+  size: number,
+  convert: (f: Fpu) => void,
+  write: (c: Cpu, op: Op, f: Fpu) => void,
+): void {
   const f = ready(c);
   if (f.isEmpty(0)) f.stackUnderflow(f.a);
   else f.get(0, f.a);
   convert(f);
   const deliver = !f.blockedBy(STORE_BLOCKING);
   if (deliver) write(c, op, f);
+  else checkStore(c, op, size);
   note(c, op, f);
   if (deliver && pops !== 0) f.pop();
   f.commit();
@@ -120,21 +129,22 @@ const writeWord = (c: Cpu, op: Op, f: Fpu): void => c.write16(op.seg, c.ea(op), 
 const writeDword = (c: Cpu, op: Op, f: Fpu): void => c.write32(op.seg, c.ea(op), f.r.lo);
 const writeQword = (c: Cpu, op: Op, f: Fpu): void => storeQword(c, op, f.r.hi, f.r.lo);
 
-export const fstM32: Handler = (c, op) => store(c, op, 0, single, writeDword);
-export const fstpM32: Handler = (c, op) => store(c, op, 1, single, writeDword);
-export const fstM64: Handler = (c, op) => store(c, op, 0, double, writeQword);
-export const fstpM64: Handler = (c, op) => store(c, op, 1, double, writeQword);
-export const fistM16: Handler = (c, op) => store(c, op, 0, int16, writeWord);
-export const fistpM16: Handler = (c, op) => store(c, op, 1, int16, writeWord);
-export const fistM32: Handler = (c, op) => store(c, op, 0, int32, writeDword);
-export const fistpM32: Handler = (c, op) => store(c, op, 1, int32, writeDword);
-export const fistpM64: Handler = (c, op) => store(c, op, 1, int64, writeQword);
+export const fstM32: Handler = (c, op) => store(c, op, 0, 4, single, writeDword);
+export const fstpM32: Handler = (c, op) => store(c, op, 1, 4, single, writeDword);
+export const fstM64: Handler = (c, op) => store(c, op, 0, 8, double, writeQword);
+export const fstpM64: Handler = (c, op) => store(c, op, 1, 8, double, writeQword);
+export const fistM16: Handler = (c, op) => store(c, op, 0, 2, int16, writeWord);
+export const fistpM16: Handler = (c, op) => store(c, op, 1, 2, int16, writeWord);
+export const fistM32: Handler = (c, op) => store(c, op, 0, 4, int32, writeDword);
+export const fistpM32: Handler = (c, op) => store(c, op, 1, 4, int32, writeDword);
+export const fistpM64: Handler = (c, op) => store(c, op, 1, 8, int64, writeQword);
 
 export function fstpM80(c: Cpu, op: Op): void {
   store(
     c,
     op,
     1,
+    10,
     () => {},
     (_c, _op, { a }) => storeTenBytes(c, op, (a.sign << 15) | a.exp, a.hi, a.lo),
   );
@@ -142,7 +152,7 @@ export function fstpM80(c: Cpu, op: Op): void {
 
 export function fbstp(c: Cpu, op: Op): void {
   const convert = (f: Fpu): void => toBcd(f, f.a, bcdBytes);
-  store(c, op, 1, convert, () => {
+  store(c, op, 1, 10, convert, () => {
     storeTenBytes(c, op, bcdView.getUint16(8, true), bcdView.getInt32(4, true), bcdView.getInt32(0, true));
   });
 }
@@ -157,6 +167,18 @@ const storeRegister = (pops: number): Handler => {
 };
 export const fstST = storeRegister(0);
 export const fstpST = storeRegister(1);
+
+/** Undocumented, on every part: an empty ST(0) is popped without a stack fault, and nothing is stored then. */
+export function fstpnce(c: Cpu, op: Op): void {
+  const f = ready(c);
+  if (!f.isEmpty(0)) {
+    f.get(0, f.r);
+    f.put(op.dst, f.r);
+  }
+  note(c, op, f);
+  f.pop();
+  f.commit();
+}
 
 // --- between registers ---
 /** An empty register is exchanged as the indefinite value. */
@@ -261,5 +283,6 @@ export const x87TransferRows: readonly OpcodeRow[] = [
   { mnemonic: 'fxch', map: 1, opcode: 0xdd, ext: 1, operands: ['ST'], handlers: anySize(fxch) },
   { mnemonic: 'fxch', map: 1, opcode: 0xdf, ext: 1, operands: ['ST'], handlers: anySize(fxch) },
   { mnemonic: 'fstp', map: 1, opcode: 0xdf, ext: 2, operands: ['ST'], handlers: anySize(fstpST) },
+  { mnemonic: 'fstpnce', map: 1, opcode: 0xd9, ext: 3, operands: ['ST'], handlers: anySize(fstpnce) },
   { mnemonic: 'fstp', map: 1, opcode: 0xdf, ext: 3, operands: ['ST'], handlers: anySize(fstpST) },
 ];

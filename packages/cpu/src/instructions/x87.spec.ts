@@ -7,9 +7,14 @@ import {
   CR0_PE,
   CR0_TS,
   CS,
+  EAX,
   EIP,
   ESI,
+  HALTED,
   SEG,
+  STEP_HALTED,
+  STEP_RETIRED,
+  STOP_HALT,
   VEC_GP,
   VEC_MF,
   VEC_NM,
@@ -19,7 +24,8 @@ import {
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Cpu } from '../cpu.js';
 import { BenchCpu } from '../testing/bench-cpu.js';
-import { MISSING } from './x87.js';
+import { I486 } from '../models.js';
+import { HOLD } from '../core/fault.js';
 
 const AT = 0x2000;
 const FNINIT = [0xdb, 0xe3];
@@ -51,9 +57,27 @@ describe('availability', () => {
     expect(run([0x9b])).toBe(VEC_NM);
   });
 
-  it('knows which instructions it lacks', () => {
-    for (const [, ext, rm] of MISSING) expect(run([0xd9, 0xc0 | (ext << 3) | rm])).toBe(VEC_UD);
-    expect(run([0xd9, 0xd1])).toBe(VEC_UD);
+  it('raises #UD for what no FPU has', () => {
+    for (const bytes of [
+      [0xd9, 0xd1],
+      [0xd9, 0xe2],
+      [0xd9, 0xef],
+      [0xdd, 0xf0],
+      [0xdf, 0xe1],
+    ])
+      expect(run(bytes)).toBe(VEC_UD);
+  });
+
+  it('lets escapes pass unheard on a processor without an FPU, or raises #NM when software asked for that', () => {
+    c = new BenchCpu({ ...I486, features: { ...I486.features, fpu: false } });
+    c.s[EAX] = 0x5a5a;
+    c.poke(AT, 0x5a, 0x5a);
+    expect([run(FNINIT), run([0xdf, 0xe0]), at([0xd9, 0x3e]), run([0xd9, 0xd1]), run([0x9b])]).toEqual([
+      -1, -1, -1, -1, -1,
+    ]);
+    expect([c.s[EAX], ...c.bytes(AT, 2)]).toEqual([0x5a5a, 0x5a, 0x5a]);
+    c.s[CR0] |= CR0_EM;
+    expect([run(FNINIT), at([0xd9, 0x3e])]).toEqual([VEC_NM, VEC_NM]);
   });
 });
 
@@ -74,9 +98,66 @@ describe('unmasked exceptions', () => {
     expect(run([0xdb, 0xe2], FLD1)).toBe(-1); // FNCLEX
   });
 
-  it('hold nothing up with NE = 0', () => {
-    c.s[CR0] &= ~CR0_NE;
-    expect(run(FDIVP, FLD1)).toBe(-1);
+  describe('with NE = 0', () => {
+    beforeEach(() => {
+      c.s[CR0] &= ~CR0_NE;
+      expect(run(FDIVP)).toBe(-1);
+    });
+
+    it('assert FERR# before the next waiting instruction, which holds', () => {
+      expect(run([0xdf, 0xe0])).toBe(-1); // FNSTSW AX
+      expect(c.bus.log).toEqual([]);
+      const { status } = c.fpu;
+      expect([run(FLD1), run([0x9b]), at([0xdd, 0x1e])]).toEqual([HOLD, HOLD, HOLD]);
+      expect(c.bus.log).toEqual(['ferr', 'ferr still', 'ferr still']);
+      expect(c.fpu.status).toBe(status);
+    });
+
+    it('hold nothing up while IGNNE# is asserted', () => {
+      c.bus.ignoreFloatErrors = true;
+      expect(run(FLD1)).toBe(-1);
+      expect(c.fpu.status).toBe(0xa884);
+    });
+
+    it('are reported anew after FERR# went inactive, whatever cleared the exception', () => {
+      c.poke(AT, 0x7f, 0x03, 0x7b, 0x03);
+      const clearing = [
+        () => run([0xdb, 0xe2]), // FNCLEX
+        () => run([0xdb, 0xe3]), // FNINIT
+        () => at([0xd9, 0x36], AT + 64), // FNSTENV masks
+        () => at([0xdd, 0x36], AT + 64), // FNSAVE
+      ];
+      for (const clear of clearing) {
+        expect([run(FLD1), clear()]).toEqual([HOLD, -1]);
+        expect([run(FNINIT), at([0xd9, 0x2e], AT + 2), run(FLD1, FLDZ, FDIVP)]).toEqual([-1, -1, -1]);
+        c.bus.log.length = 0;
+        expect([run(FLD1), run(FLD1)]).toEqual([HOLD, HOLD]);
+        expect(c.bus.log).toEqual(['ferr', 'ferr still']);
+      }
+    });
+
+    it('wait for an interrupt between two instructions, and try again after it', () => {
+      c.poke(0x100, 0x90, ...FLD1, 0x90);
+      c.s[EIP] = 0x100;
+      const before = c.retired();
+      expect(c.run(100)).toBe(STOP_HALT);
+      expect([c.s[EIP], c.s[HALTED], c.retired() - before]).toEqual([0x101, 1, 1]);
+      expect(c.run(100)).toBe(STOP_HALT);
+      expect(c.bus.log).toEqual(['ferr']);
+      // An interrupt would be delivered with this EIP; here the wait just ends, with IGNNE# asserted.
+      c.bus.ignoreFloatErrors = true;
+      expect(c.step()).toBe(STEP_RETIRED);
+      expect([c.s[EIP], c.retired() - before]).toEqual([0x103, 2]);
+      expect(c.bus.log).toEqual(['ferr', 'ferr still']);
+    });
+
+    it('make one step a wait', () => {
+      c.poke(0x100, ...FLD1);
+      c.s[EIP] = 0x100;
+      const before = c.retired();
+      expect(c.step()).toBe(STEP_HALTED);
+      expect([c.s[EIP], c.retired() - before]).toEqual([0x100, 0]);
+    });
   });
 });
 
