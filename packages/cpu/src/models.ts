@@ -1,8 +1,7 @@
 /**
  * Processor models as data. What a model offers is what the interpreter implements for it: the decoder leaves out rows of
- * a later instruction set level or of a feature the model lacks, CPUID and CR4 follow from the same record.
- * CPUID.FPU stays off on every model until the x87 is whole: the transcendentals are missing (instructions/x87.ts). Its other
- * instructions work regardless.
+ * a later instruction set level or of a feature the model lacks, CPUID and CR4 follow from the same record. The i386 has no
+ * CPUID to say so, but an Intel387 beside it.
  */
 import type { CpuModel } from '@ringfence/sdk';
 
@@ -27,26 +26,26 @@ const NOTHING: CpuModel['features'] = {
 
 export const I386: CpuModel = {
   name: 'i386',
-  summary: 'Intel386 DX: no CPUID',
+  summary: 'Intel386 DX with an Intel387: no CPUID',
   vendor: 'GenuineIntel',
   family: 3,
   model: 0,
   stepping: 8,
   cpuid: false,
   isa: 3,
-  features: NOTHING,
+  features: { ...NOTHING, fpu: true },
 };
 
 export const I486: CpuModel = {
   name: 'i486',
-  summary: 'Intel486 SX, a late one: CPUID, CR0.WP, alignment checks',
+  summary: 'IntelDX2, a late one: CPUID, CR0.WP, alignment checks',
   vendor: 'GenuineIntel',
   family: 4,
-  model: 5,
-  stepping: 0,
+  model: 3,
+  stepping: 5,
   cpuid: true,
   isa: 4,
-  features: NOTHING,
+  features: { ...NOTHING, fpu: true },
 };
 
 export const PENTIUM: CpuModel = {
@@ -58,12 +57,12 @@ export const PENTIUM: CpuModel = {
   stepping: 12,
   cpuid: true,
   isa: 5,
-  features: { ...NOTHING, de: true, pse: true, tsc: true, msr: true, cx8: true },
+  features: { ...NOTHING, fpu: true, vme: true, de: true, pse: true, tsc: true, msr: true, cx8: true },
 };
 
 export const P6: CpuModel = {
   name: 'p6',
-  summary: 'P6 family: adds global pages, SYSENTER, CMOV',
+  summary: 'P6 family, a Pentium III: adds PAE, global pages, SYSENTER, CMOV, MMX, FXSAVE, SSE',
   vendor: 'GenuineIntel',
   family: 6,
   model: 8,
@@ -72,20 +71,27 @@ export const P6: CpuModel = {
   isa: 6,
   features: {
     ...NOTHING,
+    fpu: true,
+    vme: true,
     de: true,
     pse: true,
     tsc: true,
     msr: true,
+    pae: true,
     cx8: true,
     sep: true,
     pge: true,
     cmov: true,
+    mmx: true,
+    fxsr: true,
+    sse: true,
   },
+  brandIndex: 2,
 };
 
 export const PENTIUM4: CpuModel = {
   name: 'pentium4',
-  summary: 'Pentium 4: adds SSE2',
+  summary: 'Pentium 4: adds SSE2, CLFLUSH, denormals-are-zeros',
   vendor: 'GenuineIntel',
   family: 15,
   model: 2,
@@ -110,6 +116,8 @@ export const PENTIUM4: CpuModel = {
     sse: true,
     sse2: true,
   },
+  brand: 'Intel(R) Pentium(R) 4 CPU',
+  brandIndex: 9,
 };
 
 export const MODELS: readonly CpuModel[] = [I386, I486, PENTIUM, P6, PENTIUM4];

@@ -3,7 +3,7 @@
  * Only building blocks; which encodings exist is said by the family files.
  */
 import type { Handler } from '../op.js';
-import type { OpcodeRow, RowHandlers } from '../table/row.js';
+import type { Operand, OpcodeRow, RowHandlers } from '../table/row.js';
 
 /** The same handlers at both operand sizes: byte instructions, and those that look at `op.wide` themselves. */
 export function anySize(register?: Handler, memory?: Handler): RowHandlers {
@@ -28,4 +28,17 @@ export function sizedMemory(m16: Handler, m32: Handler): RowHandlers {
 /** One row for each of eight opcodes in a row. (A `Zb` or `Zv` row at a multiple of 8 takes its eight by itself.) */
 export function eightRows(row: OpcodeRow): OpcodeRow[] {
   return Array.from({ length: 8 }, (_, i) => ({ ...row, opcode: row.opcode + i }));
+}
+
+/** A row of the 0F map that a mandatory prefix (or none) selects. */
+export function simdRow(
+  mnemonic: string,
+  opcode: number,
+  prefix: 0 | 0x66 | 0xf2 | 0xf3,
+  operands: readonly Operand[],
+  feature: string,
+  register?: Handler,
+  memory?: Handler,
+): OpcodeRow {
+  return { mnemonic, map: 2, opcode, prefix, operands, handlers: anySize(register, memory), feature };
 }

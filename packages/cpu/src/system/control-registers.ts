@@ -35,6 +35,8 @@ import {
   FLAG_NT,
   FLAG_RF,
   FLAG_TF,
+  FLAG_VIF,
+  FLAG_VIP,
   FLAG_VM,
   FLAG_DF,
   FLAGS_ARITH,
@@ -52,6 +54,7 @@ export function writableFlags(model: CpuModel): number {
   let mask = FLAGS_ARITH | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM;
   if (model.isa >= 4) mask |= FLAG_AC;
   if (model.cpuid) mask |= FLAG_ID;
+  if (model.features.vme) mask |= FLAG_VIF | FLAG_VIP;
   return mask;
 }
 
@@ -73,12 +76,13 @@ export function cr4Mask(model: CpuModel): number {
 
 export function writeCr0(c: Cpu, value: number): void {
   if ((value & CR0_PG) !== 0 && (value & CR0_PE) === 0) c.gp(0);
-  if ((value & CR0_NW) !== 0 && (value & CR0_CD) === 0) c.gp(0);
+  if (c.model.isa >= 4 && (value & CR0_NW) !== 0 && (value & CR0_CD) === 0) c.gp(0);
   const s = c.s;
   const old = s[CR0];
   const next = (value & (c.model.isa >= 4 ? CR0_486 : CR0_386)) | CR0_ET;
+  // Before anything changes: PDPTEs that this write loads may have reserved bits set.
+  if (!c.mmu.writeCr0(next)) c.gp(0);
   s[CR0] = next;
-  c.mmu.writeCr0(next);
   if (((old ^ next) & CR0_PE) !== 0) s[CPL] = 0;
   refreshAll(c);
   c.endBlock();
@@ -88,8 +92,8 @@ export function writeCr4(c: Cpu, value: number): void {
   const mask = cr4Mask(c.model);
   if ((value & ~mask) !== 0) c.gp(0);
   const old = c.s[CR4];
+  if (!c.mmu.writeCr4(value)) c.gp(0);
   c.s[CR4] = value;
-  c.mmu.writeCr4(value);
   if (((old ^ value) & CR4_DE) !== 0) refreshBreakpoints(c);
   c.endBlock();
 }

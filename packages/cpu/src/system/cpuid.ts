@@ -1,7 +1,7 @@
 /**
- * CPUID by model (SDM Vol. 2A, "CPUID—CPU Identification"). Leaves 0 and 1, leaf 2 for P6 (two-level cache descriptors of
- * a Pentium III), and the brand string leaves when the model has a brand. A basic leaf beyond the last answers as the
- * last, as Intel's parts do.
+ * CPUID by model (SDM Vol. 2A, "CPUID—CPU Identification"). Leaves 0 and 1, leaf 2 from the P6 family on (cache descriptors of a
+ * Pentium III with 256 KiB or a Pentium 4 with 512 KiB), and the brand string leaves when the model has a brand. A basic leaf
+ * beyond the last answers as the last, as Intel's parts do.
  */
 import type { CpuModel } from '@ringfence/sdk';
 import { signature } from './reset.js';
@@ -27,6 +27,12 @@ const FEATURE_BITS: readonly (readonly [keyof CpuModel['features'], number])[] =
   ['sse', 25],
   ['sse2', 26],
 ];
+
+/** Bytes that CLFLUSH flushes. */
+const CACHE_LINE = 64;
+/** TLBs and caches (SDM Vol. 2A, table 3-12 "Encoding of CPUID Leaf 2 Descriptors"), one reading of the leaf: AL = 1. */
+const P6_CACHES = [0x03020101, 0, 0, 0x0c040882];
+const NETBURST_CACHES = [0x665b5001, 0, 0, 0x007b7040];
 
 /** EDX of leaf 1. */
 export function featureBits(model: CpuModel): number {
@@ -60,9 +66,10 @@ export function cpuid(model: CpuModel, leaf: number, _subleaf: number): void {
     r[2] = text(model.vendor, 8);
   } else if (basic === 1) {
     r[0] = signature(model);
+    r[1] = (model.brandIndex ?? 0) | (model.features.clfsh ? (CACHE_LINE / 8) << 8 : 0);
     r[3] = featureBits(model);
   } else {
-    r[0] = 0x03020101;
-    r[3] = 0x0c040882;
+    const descriptors = model.family >= 15 ? NETBURST_CACHES : P6_CACHES;
+    r.set(descriptors);
   }
 }

@@ -26,7 +26,8 @@ import { REAL_ACCESS, setSegment } from '../segments/load.js';
 
 /** EAX of CPUID leaf 1, and EDX after reset. */
 export function signature(model: CpuModel): number {
-  return (model.family << 8) | (model.model << 4) | model.stepping;
+  const extended = model.family > 15 ? model.family - 15 : 0;
+  return (extended << 20) | ((model.family - extended) << 8) | (model.model << 4) | model.stepping;
 }
 
 export function resetState(c: Cpu): void {
@@ -45,4 +46,5 @@ export function resetState(c: Cpu): void {
   setSegment(c, LDTR, 0, 0, 0xffff, 0x82);
   setSegment(c, TR, 0, 0, 0xffff, 0x8b);
   c.fpu.powerUp();
+  c.sse.powerUp();
 }

@@ -20,10 +20,12 @@ import {
   IDTR_LIMIT,
   LAZY_OP,
   MSR_ASSIST,
+  MSR_MISC_ENABLE,
   MSR_SYSENTER_CS,
   MSR_SYSENTER_EIP,
   MSR_SYSENTER_ESP,
   NMI_BLOCKED,
+  PDPTE,
   RingfenceError,
   SEG,
   SHADOW,
@@ -36,10 +38,12 @@ import {
 import type { Cpu } from '../cpu.js';
 import { PENDING_DEBUG } from '../core/attention.js';
 import { refreshBreakpoints } from '../events/breakpoints.js';
+import { PERFORMANCE_WORDS } from './performance.js';
 import { readFpuState, saveFpuState } from '../fpu/saved-state.js';
+import { readSseState, saveSseState } from '../sse/saved-state.js';
 
 const COMPONENT = 'cpu';
-const VERSION = 2;
+const VERSION = 3;
 
 const SEGMENT_NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
 
@@ -66,6 +70,10 @@ const WORDS: readonly (readonly [string, number])[] = [
   ['sysenterEsp', MSR_SYSENTER_ESP],
   ['sysenterEip', MSR_SYSENTER_EIP],
   ['assist', MSR_ASSIST],
+  ['miscEnable', MSR_MISC_ENABLE],
+  ...['perfSelect0', 'perfSelect1', 'perfCounter0', 'perfCounter0High', 'perfCounter1', 'perfCounter1High'].map(
+    (name, i) => [name, PERFORMANCE_WORDS + i] as const,
+  ),
   ['tscOffsetLow', TSC_OFFSET],
   ['tscOffsetHigh', TSC_OFFSET + 1],
   ['halted', HALTED],
@@ -73,6 +81,10 @@ const WORDS: readonly (readonly [string, number])[] = [
   ['nmiBlocked', NMI_BLOCKED],
   ['shutdown', SHUTDOWN],
   ['pendingDebug', PENDING_DEBUG],
+  ...[0, 1, 2, 3].flatMap((i) => [
+    [`pdpte${i}Low`, PDPTE + i * 2] as const,
+    [`pdpte${i}High`, PDPTE + i * 2 + 1] as const,
+  ]),
 ];
 
 export function saveCpuState(c: Cpu): StateRecord {
@@ -80,6 +92,7 @@ export function saveCpuState(c: Cpu): StateRecord {
     eflags: c.getEflags(),
     nmiPending: c.nmiPending,
     fpu: saveFpuState(c.fpu),
+    sse: saveSseState(c.sse),
   };
   for (const [name, word] of WORDS) data[name] = c.s[word];
   SEGMENT_NAMES.forEach((name, i) => {
@@ -96,8 +109,10 @@ export function loadCpuState(c: Cpu, record: StateRecord): void {
   const eflags = stateNumber(data, 'eflags');
   const segments = SEGMENT_NAMES.map((name) => segmentWords(data, name));
   const fpu = readFpuState(data);
+  const sse = readSseState(data);
   for (const [word, value] of words) c.s[word] = value;
   for (const [word, value] of fpu) c.fpu.w[word] = value;
+  for (const [word, value] of sse) c.sse.w[word] = value;
   segments.forEach((values, i) => c.s.set(values, SEG + i * 4));
   c.s[EFLAGS] = eflags;
   c.s[LAZY_OP] = 0;
