@@ -32,6 +32,7 @@ import {
 } from '@ringfence/sdk';
 import { Fpu } from '../fpu/fpu.js';
 import { type Block, Op } from '../op.js';
+import { SseState } from '../sse/state.js';
 import type { OpcodeRow } from '../table/row.js';
 import { refreshAttention } from './attention.js';
 import { END_BRANCHED, END_FAULTED, FAULT, NO_CODE } from './fault.js';
@@ -62,6 +63,8 @@ export class CpuBase {
   readonly tlb: Int32Array;
   /** The machine's one FPU, whichever slot this core is in. */
   readonly fpu: Fpu;
+  /** XMM registers and MXCSR, in the same words. */
+  readonly sse: SseState;
 
   // --- the running block ---
   /** The loop runs while `i < end`. 0: stop after this instruction. END_BRANCHED, END_FAULTED: see fault.ts. */
@@ -154,6 +157,7 @@ export class CpuBase {
     this.view = init.memory.view;
     this.tlb = init.mmu.tlb;
     this.fpu = new Fpu(init.memory.fpuWords());
+    this.sse = new SseState(this.fpu.w, init.model.features.sse2);
   }
 
   // --- faults ---

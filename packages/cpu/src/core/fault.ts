@@ -15,5 +15,8 @@ export const END_BRANCHED = -1;
 /** `Cpu.end` after a handler that faulted without throwing: vector and error code are recorded, nothing committed. */
 export const END_FAULTED = -2;
 
+/** In the place of a vector: nothing is delivered; the processor waits before the instruction until an interrupt takes it elsewhere. */
+export const HOLD = -3;
+
 /** No error code is pushed. */
 export const NO_CODE = -1;

@@ -28,7 +28,7 @@ import type { Cpu } from '../cpu.js';
 import { codeBreakHits, DR6_BS } from '../events/breakpoints.js';
 import { deliverDebugTrap, deliverException, deliverPending, eventDeliverable } from '../events/deliver.js';
 import { ATTEND_STOP, PENDING_DEBUG } from './attention.js';
-import { END_FAULTED, NO_CODE } from './fault.js';
+import { END_FAULTED, HOLD, NO_CODE } from './fault.js';
 
 // A constant of this module becomes part of compiled code; an imported binding is loaded at every use.
 const EIP = EIP_WORD;
@@ -103,11 +103,22 @@ export function runBlocks(c: Cpu): Stop {
  */
 export function faulted(c: Cpu): boolean {
   const i = c.i;
-  c.s[EIP] = (c.s[EIP] + c.ops[i].off) | 0;
+  // A task switch that faulted behind its commit point has left the new task's EIP.
+  if (!c.eipSettled) c.s[EIP] = (c.s[EIP] + c.ops[i].off) | 0;
+  c.eipSettled = false;
   if (c.blockCounting) c.left -= i;
   c.i = 0;
   c.end = 0;
-  return deliverException(c, c.faultVector, c.faultError);
+  if (c.faultVector === HOLD) return hold(c);
+  return deliverException(c, c.faultVector, c.faultError, 0, true);
+}
+
+/** Waits as HLT does, but with EIP on the instruction, which begins anew after the interrupt. */
+function hold(c: Cpu): boolean {
+  c.s[SHADOW] = 0;
+  c.s[HALTED] = 1;
+  c.refreshAttention();
+  return true;
 }
 
 /** What attention is for. Answers a Stop, or -1 to go on. */

@@ -29,8 +29,15 @@ import {
 import { noteDataAccess } from '../events/breakpoints.js';
 import type { CpuBase } from './base.js';
 
-/** Checks `size` bytes at `off` of segment `seg`; answers the linear address. */
-export function checkSegment(c: CpuBase, seg: number, off: number, size: number, write: boolean): number {
+/** Checks `size` bytes at `off` of segment `seg`; answers the linear address. `alignment` is what #AC goes by. */
+export function checkSegment(
+  c: CpuBase,
+  seg: number,
+  off: number,
+  size: number,
+  write: boolean,
+  alignment = size,
+): number {
   const at = SEG + seg * 4;
   const access = c.s[at + SEG_ACCESS];
   if ((access & AR_UNUSABLE) !== 0) c.segmentFault(seg);
@@ -53,7 +60,7 @@ export function checkSegment(c: CpuBase, seg: number, off: number, size: number,
     c.segmentFault(seg);
   }
   const linear = (c.s[at + SEG_BASE] + off) | 0;
-  if (c.alignOn && (linear & (size - 1)) !== 0) c.fault(VEC_AC, 0);
+  if (c.alignOn && (linear & (alignment - 1)) !== 0) c.fault(VEC_AC, 0);
   return linear;
 }
 

@@ -136,10 +136,10 @@ export class Decoder {
     if (form === undefined) return this.bad();
     if (form.fixedSize !== 0) wide = form.fixedSize === 32;
     const handler = memory ? (wide ? form.m32 : form.m16) : wide ? form.r32 : form.r16;
-    if (handler === undefined || (lock && !(form.lockable && memory))) {
-      return this.bad();
-    }
-    const op = new Op(form.row, handler);
+    if (handler === undefined) return this.bad();
+    // LOCK where it may not stand: #UD, but only once the whole instruction could be fetched.
+    const refused = lock && !(form.lockable && memory);
+    const op = refused ? new Op(BAD_ROW, badOpcode) : new Op(form.row, handler);
     op.wide = wide;
     op.mask = mask;
     op.lock = lock;
@@ -155,7 +155,7 @@ export class Decoder {
     if (override >= 0) op.seg = override;
     if (form.imm !== IMM_NONE) this.immediate(op, form);
     if (form.escape) op.imm = ((opcode & 7) << 8) | modrm;
-    if (form.sensitive && this.sensitiveGate !== undefined) op.exec = this.sensitiveGate;
+    if (form.sensitive && !refused && this.sensitiveGate !== undefined) op.exec = this.sensitiveGate;
     return op;
   }
 

@@ -96,7 +96,7 @@ function pend(c: CpuBase, bits: number): void {
 /** MOV DRn as ring 0; `index` 0-7 with 4 and 5 already resolved. */
 export function writeDebugRegister(c: CpuBase, index: number, value: number): void {
   if (index === 6) c.s[DR + 6] = (value & 0xe00f) | DR6_RESET;
-  else if (index === 7) c.s[DR + 7] = (value & 0xffff2fff) | DR7_RESET;
+  else if (index === 7) c.s[DR + 7] = (value & 0xffff27ff) | DR7_RESET;
   else c.s[DR + index] = value;
   if (index !== 6) refreshBreakpoints(c);
 }

@@ -32,14 +32,17 @@ import { enterHandler } from './gate.js';
 
 const SHADOW_MOV_SS = 2;
 
-/** Delivers an exception at CS:EIP. `dr6`: bits an instruction breakpoint or general detect leaves in DR6. */
-export function deliverException(c: Cpu, vector: number, errorCode: number, dr6 = 0): boolean {
+/**
+ * Delivers an exception at CS:EIP. `dr6`: bits an instruction breakpoint leaves in DR6. `raised`: an instruction raised it;
+ * a #DB that one raises is general detect, a fault like others, while an instruction breakpoint leaves RF alone.
+ */
+export function deliverException(c: Cpu, vector: number, errorCode: number, dr6 = 0, raised = false): boolean {
   const s = c.s;
   s[PENDING_DEBUG] = 0;
   s[SHADOW] = 0;
   s[HALTED] = 0;
   if (vector === VEC_DB) enterDebug(c, dr6);
-  return serve(c, vector, errorCode, true, isFaultClass(vector));
+  return serve(c, vector, errorCode, true, isFaultClass(vector) || (raised && vector === VEC_DB));
 }
 
 /** Delivers the debug traps gathered for the instruction that has just completed. */
@@ -81,7 +84,7 @@ function enterDebug(c: Cpu, bits: number): void {
   if (c.codeBreaks !== 0) refreshBreakpoints(c);
 }
 
-/** Exceptions that push RF = 1: faults, but not traps, aborts, or #DB (general detect asks for it itself). */
+/** Exceptions that push RF = 1: faults, but not traps, aborts, or #DB as such. */
 function isFaultClass(vector: number): boolean {
   switch (vector) {
     case VEC_DB:
@@ -103,10 +106,12 @@ function isContributory(vector: number): boolean {
 /** Enters the handler; a fault on the way is served in its place, or becomes a double fault, or shuts down. */
 function serve(c: Cpu, vector: number, errorCode: number, exception: boolean, rf: boolean): boolean {
   for (;;) {
+    c.observer?.delivering(vector, errorCode, exception);
     c.ext = 1;
     try {
       enterHandler(c, vector, errorCode, false, rf, c.s[EIP]);
       c.refreshAttention();
+      c.observer?.delivered();
       return true;
     } catch (thrown) {
       if (thrown !== FAULT) throw thrown;

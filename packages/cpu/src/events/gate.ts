@@ -83,6 +83,7 @@ function enterReal(c: Cpu, vector: number, flags: number, returnEip: number): vo
   if (at + 3 > (s[IDTR_LIMIT] & 0xffff)) c.fault(VEC_GP, NO_CODE);
   const entry = readLinearAs(c, (s[IDTR_BASE] + at) | 0, 4, 0);
   const stack = currentStack(c);
+  stack.reserve(3, 2);
   stack.push(flags & 0xffff, 2);
   stack.push(s[SEG + CS * 4 + SEG_SELECTOR], 2);
   stack.push(returnEip & 0xffff, 2);
@@ -156,6 +157,7 @@ function enterSame(
   checkOffset(c, d, offset);
   markAccessed(c, d);
   const stack = currentStack(c);
+  stack.reserve(errorCode === NO_CODE ? 3 : 4, size);
   stack.push(flags, size);
   stack.push(s[SEG + CS * 4 + SEG_SELECTOR], size);
   stack.push(returnEip, size);
@@ -184,6 +186,7 @@ function enterInner(
   markAccessed(c, d);
   const stack = inner.view;
   const v86 = (flags & FLAG_VM) !== 0;
+  stack.reserve((v86 ? 9 : 5) + (errorCode === NO_CODE ? 0 : 1), size);
   if (v86) for (const seg of [GS, FS, DS, ES]) stack.push(s[SEG + seg * 4 + SEG_SELECTOR], size);
   stack.push(s[SEG + SS * 4 + SEG_SELECTOR], size);
   stack.push(s[ESP], size);

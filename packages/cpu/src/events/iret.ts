@@ -18,6 +18,8 @@ import {
   FLAG_NT,
   FLAG_RF,
   FLAG_TF,
+  FLAG_VIF,
+  FLAG_VIP,
   FLAG_VM,
   FLAGS_ARITH,
   FS,
@@ -47,6 +49,7 @@ import {
 } from '../segments/descriptor.js';
 import { checkOffset, goReal, readReturnStack, readReturnTarget, returnOuter } from '../segments/far.js';
 import { setFromDescriptor, setV86 } from '../segments/load.js';
+import { checkVirtualImage, hasVirtualFlags, withVirtualImage } from './virtual-flags.js';
 import { SWITCH_IRET, switchTask } from '../tasks/switch.js';
 
 export function interruptReturn(c: Cpu, op: Op): void {
@@ -82,14 +85,17 @@ function returnReal(c: Cpu, op: Op): void {
 }
 
 function returnV86(c: Cpu, op: Op): void {
-  if ((c.s[EFLAGS] & FLAG_IOPL) !== FLAG_IOPL) c.gp(0);
+  const own = (c.s[EFLAGS] & FLAG_IOPL) === FLAG_IOPL;
+  if (!own && (op.wide || !hasVirtualFlags(c))) c.gp(0);
   const offset = pop(c, op, 0);
   const selector = pop(c, op, 1) & 0xffff;
   const flags = pop(c, op, 2);
   if (offset >>> 0 > c.csLimit) c.gp(0);
+  if (!own) checkVirtualImage(c, flags);
   c.setSp(c.s[ESP] + (op.wide ? 12 : 6));
   goReal(c, selector, offset);
-  loadFlags(c, op, flags, FLAGS_ALWAYS | FLAG_IF);
+  if (own) loadFlags(c, op, flags, FLAGS_ALWAYS | FLAG_IF);
+  else c.loadEflags(withVirtualImage(c, flags));
 }
 
 function returnTask(c: Cpu): void {
@@ -117,7 +123,7 @@ function returnProtected(c: Cpu, op: Op): void {
   const iopl = (s[EFLAGS] >> 12) & 3;
   let mask = FLAGS_ALWAYS;
   if (cpl <= iopl) mask |= FLAG_IF;
-  if (cpl === 0) mask |= FLAG_IOPL;
+  if (cpl === 0) mask |= FLAG_IOPL | FLAG_VIF | FLAG_VIP;
   const d = readReturnTarget(c, selector);
   if ((selector & 3) === cpl) {
     checkOffset(c, d, offset);

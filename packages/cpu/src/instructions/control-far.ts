@@ -1,12 +1,14 @@
 /**
  * Handlers of far JMP, CALL, RET and of INT n, INT3, INTO, INT1, IRET; the work is in segments/far.ts and events/. A
- * software interrupt goes through the IDT gate's DPL like any other; in virtual-8086 mode INT n needs IOPL 3.
+ * software interrupt goes through the IDT gate's DPL like any other; in virtual-8086 mode INT n needs IOPL 3, unless CR4.VME
+ * redirects it to the 8086 program's own handler (events/virtual-flags.ts). INT3 and INTO are not redirected and ask no IOPL.
  */
-import { EFLAGS, FLAG_IOPL, FLAG_RF, VEC_BP, VEC_DB, VEC_GP, VEC_OF } from '@ringfence/sdk';
+import { CR4, CR4_VME, EFLAGS, FLAG_IOPL, FLAG_RF, VEC_BP, VEC_DB, VEC_GP, VEC_OF } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
 import { END_BRANCHED, NO_CODE } from '../core/fault.js';
 import { enterHandler } from '../events/gate.js';
 import { interruptReturn } from '../events/iret.js';
+import { redirectInterrupt } from '../events/virtual-flags.js';
 import { getOF } from '../flags.js';
 import type { Op } from '../op.js';
 import { callFar, jumpFar, returnFar } from '../segments/far.js';
@@ -38,14 +40,27 @@ export function retFarI(c: Cpu, op: Op): void {
 
 function softInterrupt(c: Cpu, vector: number): void {
   enterHandler(c, vector, NO_CODE, true, false, c.nextEip());
+  entered(c);
+}
+
+function entered(c: Cpu): void {
   c.end = END_BRANCHED;
   c.noTrap = true;
   c.refreshAttention();
 }
 
 export function intI8(c: Cpu, op: Op): void {
-  if (c.isV86 && (c.s[EFLAGS] & FLAG_IOPL) !== FLAG_IOPL) c.softFault(VEC_GP, 0);
-  else softInterrupt(c, op.imm);
+  if (c.isV86) {
+    if ((c.s[CR4] & CR4_VME) !== 0 && redirectInterrupt(c, op.imm)) {
+      entered(c);
+      return;
+    }
+    if ((c.s[EFLAGS] & FLAG_IOPL) !== FLAG_IOPL) {
+      c.softFault(VEC_GP, 0);
+      return;
+    }
+  }
+  softInterrupt(c, op.imm);
 }
 export function int3(c: Cpu): void {
   softInterrupt(c, VEC_BP);
@@ -62,9 +77,7 @@ export function int1(c: Cpu): void {
   } finally {
     c.ext = 0;
   }
-  c.end = END_BRANCHED;
-  c.noTrap = true;
-  c.refreshAttention();
+  entered(c);
 }
 
 export function iret(c: Cpu, op: Op): void {

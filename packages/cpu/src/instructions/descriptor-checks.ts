@@ -86,9 +86,11 @@ export function arplE16(c: Cpu, op: Op): void {
 export function arplM16(c: Cpu, op: Op): void {
   if (!c.isProtected) c.ud();
   const rpl = c.w[op.src] & 3;
-  const value = c.readRmw16(op.seg, c.ea(op));
+  const at = c.ea(op);
+  // Not a read-modify-write: nothing is written, and no right to write is asked for, unless the RPL is raised (so do real parts).
+  const value = c.read16(op.seg, at);
   const less = (value & 3) < rpl;
-  if (less) c.writeRmw16((value & ~3) | rpl);
+  if (less) c.write16(op.seg, at, (value & ~3) | rpl);
   setZF(c, less);
 }
 

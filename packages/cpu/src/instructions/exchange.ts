@@ -5,6 +5,7 @@
  */
 import { EAX, EBX, ECX, EDX, EFLAGS, FLAG_DF, VEC_BR } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
+import { checkSegment } from '../core/slow-access.js';
 import { LAZY_ADD16, LAZY_ADD32, LAZY_ADD8, LAZY_SUB16, LAZY_SUB32, LAZY_SUB8 } from '../flags.js';
 import { changeArith, getArith, getCF, setCF, setCompare, setZF } from '../flags.js';
 import type { Op } from '../op.js';
@@ -109,7 +110,9 @@ export function cmpxchgM32G32(c: Cpu, op: Op): void {
 export function cmpxchg8b(c: Cpu, op: Op): void {
   const s = c.s;
   const at = c.ea(op);
-  const above = (at + 4) & op.mask;
+  const above = (at + 4) | 0;
+  // Limit and alignment are those of all eight bytes, before any page is looked at.
+  if (c.alignOn || (at >>> 0) + 4 > c.segWriteMax[op.seg]) checkSegment(c, op.seg, at, 8, true);
   const low = c.readRmw32(op.seg, at);
   const high = c.readRmw32(op.seg, above);
   // Both halves may be written from here on: no write below can fault.

@@ -1,10 +1,11 @@
 /**
- * CLI, STI, PUSHF, POPF (SDM Vol. 2): what IOPL and virtual-8086 mode let through. VME and PVI are not offered. STI that
- * turns interrupts on opens a shadow of one instruction.
+ * CLI, STI, PUSHF, POPF (SDM Vol. 2): what IOPL and virtual-8086 mode let through; what VME and PVI make of it is in
+ * events/virtual-flags.ts. STI that turns interrupts on opens a shadow of one instruction; setting VIF opens none.
  */
 import {
   CPL,
   EFLAGS,
+  ESP,
   FLAG_AC,
   FLAG_DF,
   FLAG_ID,
@@ -13,51 +14,69 @@ import {
   FLAG_NT,
   FLAG_RF,
   FLAG_TF,
+  FLAG_VIF,
+  FLAG_VIP,
   FLAG_VM,
   FLAGS_ARITH,
   SHADOW,
   VEC_GP,
 } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
+import {
+  checkVirtualImage,
+  hasVirtualFlags,
+  hasVirtualIf,
+  virtualImage,
+  withVirtualImage,
+} from '../events/virtual-flags.js';
 import type { OpcodeRow } from '../table/row.js';
 import { anySize, sized } from './rows.js';
 
 const SHADOW_STI = 1;
 
-/** CLI and STI: allowed when CPL <= IOPL (CPL is 3 in virtual-8086 mode and 0 in real mode). */
+/** CPL is 3 in virtual-8086 mode and 0 in real mode. */
 function mayChangeIf(c: Cpu): boolean {
-  if (c.s[CPL] <= ((c.s[EFLAGS] >> 12) & 3)) return true;
-  c.softFault(VEC_GP, 0);
-  return false;
+  return c.s[CPL] <= ((c.s[EFLAGS] >> 12) & 3);
 }
 
 export function cli(c: Cpu): void {
-  if (!mayChangeIf(c)) return;
-  c.s[EFLAGS] &= ~FLAG_IF;
-  if (c.attention !== 0) c.refreshAttention();
+  if (mayChangeIf(c)) {
+    c.s[EFLAGS] &= ~FLAG_IF;
+    if (c.attention !== 0) c.refreshAttention();
+  } else if (hasVirtualIf(c)) {
+    c.s[EFLAGS] &= ~FLAG_VIF;
+  } else {
+    c.softFault(VEC_GP, 0);
+  }
 }
 
 export function sti(c: Cpu): void {
-  if (!mayChangeIf(c)) return;
   const s = c.s;
-  if ((s[EFLAGS] & FLAG_IF) !== 0) return;
-  s[EFLAGS] |= FLAG_IF;
-  s[SHADOW] = SHADOW_STI;
-  c.refreshAttention();
+  if (mayChangeIf(c)) {
+    if ((s[EFLAGS] & FLAG_IF) !== 0) return;
+    s[EFLAGS] |= FLAG_IF;
+    s[SHADOW] = SHADOW_STI;
+    c.refreshAttention();
+  } else if (hasVirtualIf(c) && (s[EFLAGS] & FLAG_VIP) === 0) {
+    s[EFLAGS] |= FLAG_VIF;
+  } else {
+    c.softFault(VEC_GP, 0);
+  }
 }
 
-/** PUSHF and POPF in virtual-8086 mode need IOPL 3. */
-function mayUseFlags(c: Cpu): boolean {
-  if (!c.isV86 || (c.s[EFLAGS] & FLAG_IOPL) === FLAG_IOPL) return true;
-  c.softFault(VEC_GP, 0);
-  return false;
+/** PUSHF and POPF in virtual-8086 mode with IOPL below 3. */
+function isRestricted(c: Cpu): boolean {
+  return c.isV86 && (c.s[EFLAGS] & FLAG_IOPL) !== FLAG_IOPL;
 }
 
 export function pushf16(c: Cpu): void {
-  if (mayUseFlags(c)) c.push16(c.getEflags());
+  if (!isRestricted(c)) c.push16(c.getEflags());
+  else if (hasVirtualFlags(c)) c.push16(virtualImage(c));
+  else c.softFault(VEC_GP, 0);
 }
 export function pushf32(c: Cpu): void {
-  if (mayUseFlags(c)) c.push32(c.getEflags() & ~(FLAG_VM | FLAG_RF));
+  if (isRestricted(c)) c.softFault(VEC_GP, 0);
+  else c.push32(c.getEflags() & ~(FLAG_VM | FLAG_RF));
 }
 
 function loadFlags(c: Cpu, value: number, size: number): void {
@@ -73,10 +92,20 @@ function loadFlags(c: Cpu, value: number, size: number): void {
 }
 
 export function popf16(c: Cpu): void {
-  if (mayUseFlags(c)) loadFlags(c, c.pop16(), 2);
+  if (!isRestricted(c)) {
+    loadFlags(c, c.pop16(), 2);
+  } else if (hasVirtualFlags(c)) {
+    const image = c.stackRead16(0);
+    checkVirtualImage(c, image);
+    c.setSp(c.s[ESP] + 2);
+    c.loadEflags(withVirtualImage(c, image));
+  } else {
+    c.softFault(VEC_GP, 0);
+  }
 }
 export function popf32(c: Cpu): void {
-  if (mayUseFlags(c)) loadFlags(c, c.pop32(), 4);
+  if (isRestricted(c)) c.softFault(VEC_GP, 0);
+  else loadFlags(c, c.pop32(), 4);
 }
 
 export const flagControlRows: readonly OpcodeRow[] = [

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 describe('generated sources', () => {
-  for (const name of ['alu', 'conditions', 'shift']) {
+  for (const name of ['alu', 'conditions', 'packed', 'shift']) {
     it(`generated/${name}.ts is up to date`, () => {
       const tool = fileURLToPath(new URL(`../../tools/generate-${name}.mjs`, import.meta.url));
       const printed = execFileSync(process.execPath, [tool, '--print'], { encoding: 'utf8' });

@@ -3,7 +3,7 @@
  * moved, SS.B whether SP or ESP addresses it. PUSH ESP pushes the value before; POP ESP ends with the popped value; an
  * ESP-based memory operand of POP is addressed after ESP moved. ESP and EBP change only when every access has succeeded.
  */
-import { EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP, SS } from '@ringfence/sdk';
+import { EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP, SEG, SEG_BASE, SS } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
 import type { Op } from '../op.js';
 import type { OpcodeRow } from '../table/row.js';
@@ -56,10 +56,24 @@ export function popM32(c: Cpu, op: Op): void {
   c.setSp(c.s[ESP] + 4);
 }
 
-/** Both ends of the frame are checked for writing first, so that a fault leaves memory alone too. */
+/**
+ * Both ends of the frame are checked for writing first, so that a fault leaves memory alone too: here the upper end, by the first
+ * write of the caller the lower one. Where the frame lies in two pages the fault must tell of the first push that fails, from EAX down.
+ */
+function checkEightPushes(c: Cpu, size: 2 | 4): void {
+  const esp = c.s[ESP];
+  const base = c.s[SEG + SS * 4 + SEG_BASE];
+  const split = (((esp - 8 * size + base) ^ (esp - 1 + base)) & ~0xfff) !== 0;
+  for (let i = 1; i <= (split ? 8 : 1); i++) {
+    const at = (esp - i * size) & c.stackMask;
+    if (size === 2) c.readRmw16(SS, at);
+    else c.readRmw32(SS, at);
+  }
+}
+
 export function pusha16(c: Cpu): void {
   const w = c.w;
-  c.readRmw16(SS, (c.s[ESP] - 2) & c.stackMask);
+  checkEightPushes(c, 2);
   c.stackWrite16(-16, w[EDI * 2]);
   c.stackWrite16(-14, w[ESI * 2]);
   c.stackWrite16(-12, w[EBP * 2]);
@@ -72,7 +86,7 @@ export function pusha16(c: Cpu): void {
 }
 export function pusha32(c: Cpu): void {
   const s = c.s;
-  c.readRmw32(SS, (s[ESP] - 4) & c.stackMask);
+  checkEightPushes(c, 4);
   c.stackWrite32(-32, s[EDI]);
   c.stackWrite32(-28, s[ESI]);
   c.stackWrite32(-24, s[EBP]);
@@ -127,44 +141,44 @@ function moved(c: Cpu, delta: number): number {
   return (sp & ~c.stackMask) | ((sp + delta) & c.stackMask);
 }
 
+/** Every access is checked before the first write; the new top of stack too, though nothing is written there (SDM: #PF, #SS). */
 export function enter16(c: Cpu, op: Op): void {
   const { s, w } = c;
   const level = op.imm2 & 31;
-  c.stackWrite16(-2, w[EBP * 2]);
-  const frame = moved(c, -2);
-  let delta = -2;
+  const mask = c.stackMask;
+  const delta = -2 - 2 * level - (op.imm & 0xffff);
+  c.readRmw16(SS, (s[ESP] - 2) & mask);
   for (let i = 1; i < level; i++) {
-    const v = c.read16(SS, (s[EBP] - 2 * i) & c.stackMask);
-    delta -= 2;
-    c.stackWrite16(delta, v);
+    c.read16(SS, (s[EBP] - 2 * i) & mask);
+    c.readRmw16(SS, (s[ESP] - 2 - 2 * i) & mask);
   }
-  if (level > 0) {
-    delta -= 2;
-    c.stackWrite16(delta, frame & 0xffff);
-  }
-  delta -= op.imm & 0xffff;
-  // The new top of stack must be writable (SDM: #PF, #SS), though nothing is written there.
-  c.readRmw16(SS, (s[ESP] + delta) & c.stackMask);
+  if (level > 0) c.readRmw16(SS, (s[ESP] - 2 - 2 * level) & mask);
+  c.readRmw16(SS, (s[ESP] + delta) & mask);
+
+  const frame = moved(c, -2);
+  c.stackWrite16(-2, w[EBP * 2]);
+  for (let i = 1; i < level; i++) c.stackWrite16(-2 - 2 * i, c.read16(SS, (s[EBP] - 2 * i) & mask));
+  if (level > 0) c.stackWrite16(-2 - 2 * level, frame & 0xffff);
   w[EBP * 2] = frame;
   c.setSp(s[ESP] + delta);
 }
 export function enter32(c: Cpu, op: Op): void {
   const s = c.s;
   const level = op.imm2 & 31;
-  c.stackWrite32(-4, s[EBP]);
-  const frame = moved(c, -4);
-  let delta = -4;
+  const mask = c.stackMask;
+  const delta = -4 - 4 * level - (op.imm & 0xffff);
+  c.readRmw32(SS, (s[ESP] - 4) & mask);
   for (let i = 1; i < level; i++) {
-    const v = c.read32(SS, (s[EBP] - 4 * i) & c.stackMask);
-    delta -= 4;
-    c.stackWrite32(delta, v);
+    c.read32(SS, (s[EBP] - 4 * i) & mask);
+    c.readRmw32(SS, (s[ESP] - 4 - 4 * i) & mask);
   }
-  if (level > 0) {
-    delta -= 4;
-    c.stackWrite32(delta, frame);
-  }
-  delta -= op.imm & 0xffff;
-  c.readRmw32(SS, (s[ESP] + delta) & c.stackMask);
+  if (level > 0) c.readRmw32(SS, (s[ESP] - 4 - 4 * level) & mask);
+  c.readRmw32(SS, (s[ESP] + delta) & mask);
+
+  const frame = moved(c, -4);
+  c.stackWrite32(-4, s[EBP]);
+  for (let i = 1; i < level; i++) c.stackWrite32(-4 - 4 * i, c.read32(SS, (s[EBP] - 4 * i) & mask));
+  if (level > 0) c.stackWrite32(-4 - 4 * level, frame);
   s[EBP] = frame;
   c.setSp(s[ESP] + delta);
 }

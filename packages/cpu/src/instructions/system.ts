@@ -32,6 +32,7 @@ import type { Op } from '../op.js';
 import { cr4Mask, writeCr0, writeCr4 } from '../system/control-registers.js';
 import { cpuid, cpuidResult } from '../system/cpuid.js';
 import { msrValue, readMsr, readTsc, writeMsr } from '../system/msr.js';
+import { counterValue, readCounter } from '../system/performance.js';
 import type { OpcodeRow } from '../table/row.js';
 import { anySize } from './rows.js';
 
@@ -123,14 +124,14 @@ export function rdtsc(c: Cpu): void {
   c.s[EAX] = msrValue.low;
   c.s[EDX] = msrValue.high;
 }
-/** The two performance counters exist and stand still. */
 export function rdpmc(c: Cpu): void {
-  if (((c.s[CR4] & CR4_PCE) === 0 && c.s[CPL] !== 0) || c.s[ECX] >>> 0 > 1) {
+  const allowed = (c.s[CR4] & CR4_PCE) !== 0 || c.s[CPL] === 0;
+  if (!allowed || !readCounter(c.s, c.model, c.s[ECX])) {
     c.softFault(VEC_GP, 0);
     return;
   }
-  c.s[EAX] = 0;
-  c.s[EDX] = 0;
+  c.s[EAX] = counterValue.low;
+  c.s[EDX] = counterValue.high;
 }
 export function rdmsr(c: Cpu): void {
   if (!c.privileged()) return;

@@ -152,6 +152,7 @@ export function callFar(c: Cpu, op: Op, selector: number, offset: number): void 
   if (isSegment(d.high)) {
     if (!isCode(d.high)) c.gp(selector & 0xfffc);
     checkDirect(c, d);
+    checkReturn(c, size);
     checkOffset(c, d, offset);
     markAccessed(c, d);
     pushReturn(c, size, back);
@@ -164,15 +165,29 @@ export function callFar(c: Cpu, op: Op, selector: number, offset: number): void 
   else toTask(c, d, type, SWITCH_CALL);
 }
 
-/** Pushes CS and EIP on the current stack; ESP moves only when both are written. */
+/** A stack that cannot take the return address faults before a target beyond its limit (SDM Vol. 2, "CALL", Operation). */
+function checkReturn(c: Cpu, size: number): void {
+  const sp = c.s[ESP];
+  if (size === 4) {
+    c.readRmw32(SS, (sp - 4) & c.stackMask);
+    c.readRmw32(SS, (sp - 8) & c.stackMask);
+  } else {
+    c.readRmw16(SS, (sp - 2) & c.stackMask);
+    c.readRmw16(SS, (sp - 4) & c.stackMask);
+  }
+}
+
+/** Pushes CS and EIP on the current stack, both or neither: the upper slot is checked first and written last. */
 function pushReturn(c: Cpu, size: number, back: number): void {
   const selector = c.s[SEG + CS * 4 + SEG_SELECTOR];
   if (size === 4) {
-    c.stackWrite32(-4, selector);
+    c.readRmw32(SS, (c.s[ESP] - 4) & c.stackMask);
     c.stackWrite32(-8, back);
+    c.stackWrite32(-4, selector);
   } else {
-    c.stackWrite16(-2, selector);
+    c.readRmw16(SS, (c.s[ESP] - 2) & c.stackMask);
     c.stackWrite16(-4, back & 0xffff);
+    c.stackWrite16(-2, selector);
   }
   c.setSp(c.s[ESP] - 2 * size);
 }
@@ -188,6 +203,7 @@ function callGate(c: Cpu, gate: Descriptor, type: number, back: number): void {
   const size = type === SYS_CALL32 ? 4 : 2;
   const offset = gateOffset(gate, type);
   if (isConforming(d.high) || dpl === cpl) {
+    checkReturn(c, size);
     checkOffset(c, d, offset);
     markAccessed(c, d);
     pushReturn(c, size, back);
@@ -195,6 +211,10 @@ function callGate(c: Cpu, gate: Descriptor, type: number, back: number): void {
   } else {
     callInner(c, d, offset, size, gate.high & 31, back);
   }
+}
+
+function parameter(c: Cpu, i: number, size: number): number {
+  return size === 4 ? c.stackRead32(i * 4) : c.stackRead16(i * 2);
 }
 
 function callInner(c: Cpu, d: Descriptor, offset: number, size: number, parameters: number, back: number): void {
@@ -205,10 +225,13 @@ function callInner(c: Cpu, d: Descriptor, offset: number, size: number, paramete
   markAccessed(c, inner.descriptor);
   markAccessed(c, d);
   const stack = inner.view;
+  // Everything that is written and read, before the first write.
+  stack.reserve(4 + parameters, size);
+  for (let i = parameters - 1; i >= 0; i--) parameter(c, i, size);
   stack.push(s[SEG + SS * 4 + SEG_SELECTOR], size);
   stack.push(s[ESP], size);
   for (let i = parameters - 1; i >= 0; i--) {
-    stack.push(size === 4 ? c.stackRead32(i * 4) : c.stackRead16(i * 2), size);
+    stack.push(parameter(c, i, size), size);
   }
   stack.push(s[SEG + CS * 4 + SEG_SELECTOR], size);
   stack.push(back, size);

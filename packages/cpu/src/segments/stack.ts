@@ -1,9 +1,10 @@
 /**
  * A stack that is not (yet) SS:ESP: the inner stack of a gate, or the current one while a frame is built whose commit
  * comes last. Checks the segment limit, writes with the rights of the level that will own the stack. #SS carries the new
- * selector, or 0 for the current stack, plus EXT. SDM Vol. 3A, 5.8.5 "Stack Switching", 6.12.1.
+ * selector, or 0 for the current stack, plus EXT. A frame is written whole or not at all: `reserve` comes first. SDM Vol. 3A, 5.8.5 "Stack Switching", 6.12.1.
  */
 import {
+  ACCESS_WRITE,
   AR_DB,
   AR_DC,
   CPL,
@@ -19,11 +20,12 @@ import {
   SEG_SELECTOR,
   SS,
   TR,
+  VEC_AC,
   VEC_SS,
   VEC_TS,
 } from '@ringfence/sdk';
 import type { CpuBase } from '../core/base.js';
-import { readLinearAs, writeLinearAs } from '../core/slow-access.js';
+import { readLinearAs, translate, writeLinearAs } from '../core/slow-access.js';
 import { noteDataAccess } from '../events/breakpoints.js';
 import { accessOf, baseOf, isNull, limitOf, readDescriptor, type Descriptor } from './descriptor.js';
 import { checkStackDescriptor } from './load.js';
@@ -51,14 +53,36 @@ export class StackView {
     this.sp = (this.sp & ~this.mask) | off;
   }
 
-  private check(off: number, size: number): number {
-    const first = off >>> 0;
+  /** Raises what `count` pushes of `size` bytes would raise, in their order. */
+  reserve(count: number, size: number): void {
+    const { c, mask } = this;
+    const bytes = count * size;
+    const top = (this.sp & mask) >>> 0;
+    const low = top - bytes;
+    // Nearly always one page, and then the first push raises it all.
+    if (low >= 0 && (((this.base + low) ^ (this.base + top - 1)) & -4096) === 0 && this.within(low, bytes)) return;
+    let sp = this.sp;
+    for (let i = 0; i < count; i++) {
+      sp = (sp - size) & mask;
+      const linear = this.check(sp, size);
+      translate(c, linear, ACCESS_WRITE, this.user);
+      const last = (linear + size - 1) | 0;
+      if (((linear ^ last) & -4096) !== 0) translate(c, last & -4096, ACCESS_WRITE, this.user);
+    }
+  }
+
+  private within(first: number, size: number): boolean {
     const last = first + size - 1;
     const limit = this.limit >>> 0;
-    const down = (this.access & AR_DC) !== 0;
-    const top = this.mask >>> 0;
-    if (down ? first <= limit || last > top : last > limit) this.c.fault(VEC_SS, this.errorCode | this.c.ext);
-    return (this.base + off) | 0;
+    return (this.access & AR_DC) !== 0 ? first > limit && last <= this.mask >>> 0 : last <= limit;
+  }
+
+  private check(off: number, size: number): number {
+    if (!this.within(off >>> 0, size)) this.c.fault(VEC_SS, this.errorCode | this.c.ext);
+    const linear = (this.base + off) | 0;
+    // Frames on a stack of CPL 3 are its own accesses (SDM Vol. 2A, "INT n": #AC(EXT)); inner stacks are a supervisor's.
+    if (this.user !== 0 && this.c.alignOn && (linear & (size - 1)) !== 0) this.c.fault(VEC_AC, this.c.ext);
+    return linear;
   }
 }
 

@@ -186,6 +186,16 @@ describe('faults', () => {
     ['DS beyond the GDT', { ds: 0x200 }, 10, 0x200],
     ['EIP beyond the limit', { eip: TASK, cs: FREE + 8 }, 13, 0],
   ] as const)('%s: the new task faults', (_name, task, vector, errorCode) => {
+    // Behind another instruction of its block: what counts for the saved EIP is the new task's alone.
+    for (const before of [[], [0x90, 0x40]]) newTaskFaults(task, vector, errorCode, before);
+  });
+
+  function newTaskFaults(
+    task: Parameters<typeof machine>[0],
+    vector: number,
+    errorCode: number,
+    before: number[],
+  ): void {
     const m = machine(task);
     m.descriptor(GDT, FREE + 8, 0, 0xff, 0x409b);
     // The fault is the new task's: through a task gate, so that its handler does not depend on the broken segments.
@@ -202,13 +212,13 @@ describe('faults', () => {
     ];
     for (const [at, value] of fresh) m.poke32(0x7800 + at, value);
     m.gate(IDT, vector, FREE + 16, 0, 0x85);
-    m.runToHalt(...JMP_TASK);
+    m.runToHalt(...before, ...JMP_TASK);
     expect(m.selector(TR)).toBe(FREE + 16);
     expect(m.peek32(0x60000 - 4)).toBe(errorCode);
     expect(m.peek16(0x7800)).toBe(TSS2_SEL);
     expect(m.peek32(TSS2 + 0x20)).toBe(TASK);
-    expect(m.peek32(TSS + 0x20)).toBe(CODE + 7);
-  });
+    expect(m.peek32(TSS + 0x20)).toBe(CODE + before.length + 7);
+  }
 
   it('a read-only TSS page faults the old task, with WP, and changes nothing', () => {
     const m = machine();

@@ -13,6 +13,7 @@ import {
   CR0,
   CR0_PG,
   CR0_TS,
+  CR3,
   CS,
   DR,
   DS,
@@ -21,6 +22,7 @@ import {
   EIP,
   ES,
   FLAG_NT,
+  FLAG_RF,
   FLAG_VM,
   FS,
   GS,
@@ -124,7 +126,9 @@ export function switchTask(c: Cpu, d: Descriptor, why: number, flags: number, re
   if (why !== SWITCH_IRET) checkWritable(c, d.address + 5, d.address + 5);
 
   if (oldDescriptor !== undefined) setBusy(c, oldDescriptor.address, false);
-  const saved = why === SWITCH_IRET ? flags & ~FLAG_NT : flags;
+  // An instruction that switches tasks has completed for the old task: RF is over (a fault's RF comes with its gate).
+  const kept = why === SWITCH_GATE ? flags : flags & ~FLAG_RF;
+  const saved = why === SWITCH_IRET ? kept & ~FLAG_NT : kept;
   if (oldWide) saveTss32(c, oldBase, saved, returnEip);
   else saveTss16(c, oldBase, saved, returnEip);
   if (nested) writeLinearAs(c, base, 2, oldSelector, 0);
@@ -139,7 +143,9 @@ export function switchTask(c: Cpu, d: Descriptor, why: number, flags: number, re
   setSegment(c, TR, d.selector, base, limit, accessOf(d.high) | 2);
   s[CR0] |= CR0_TS;
   c.mmu.writeCr0(s[CR0]);
-  if (wide && (s[CR0] & CR0_PG) !== 0) c.setCr3(incoming.cr3);
+  // A switch that leaves CR3 as it is flushes nothing and loads no PDPTEs (SDM Vol. 3A, 4.4.1, 4.10.4.1).
+  const refused =
+    wide && (s[CR0] & CR0_PG) !== 0 && ((incoming.cr3 ^ s[CR3]) & c.cr3Mask) !== 0 && !c.loadCr3(incoming.cr3);
   // Local breakpoints are the old task's (SDM Vol. 3B, 17.2.4).
   if ((s[DR + 7] & 0x155) !== 0) {
     s[DR + 7] &= ~0x155;
@@ -148,7 +154,7 @@ export function switchTask(c: Cpu, d: Descriptor, why: number, flags: number, re
   for (let i = 0; i < 8; i++) s[EAX + i] = incoming.registers[i];
   s[EIP] = incoming.eip;
   c.loadEflags(c.legalFlags(nested ? incoming.flags | FLAG_NT : incoming.flags, wide));
-  loadSegments(c, incoming);
+  loadSegments(c, incoming, refused ? { vector: VEC_GP, code: 0 } : undefined);
   if (incoming.eip >>> 0 > c.csLimit) c.fault(VEC_GP, c.ext);
   if (incoming.trap) s[PENDING_DEBUG] |= DR6_BT;
   c.refreshAttention();
@@ -228,14 +234,16 @@ interface Refusal {
 /**
  * Loads LDTR and the six segment registers of the new task. Checks and their order: SDM Vol. 3A, table 7-1. Past the
  * commit point the processor "completes the task switch" before it raises the exception (7.3): whatever can be loaded is,
- * so that the handler finds the new task's stack; a register whose selector is refused is left empty.
+ * so that the handler finds the new task's stack; a register whose selector is refused is left empty. `before`: what was
+ * refused earlier (the new CR3's PDPTEs).
  */
-function loadSegments(c: Cpu, incoming: Incoming): void {
+function loadSegments(c: Cpu, incoming: Incoming, before: Refusal | undefined): void {
   const v86 = (c.s[EFLAGS] & FLAG_VM) !== 0;
   for (let seg = ES; seg <= GS; seg++) setNull(c, seg, incoming.segments[seg]);
   setNull(c, LDTR, incoming.ldt);
   setCpl(c, v86 ? 3 : incoming.segments[CS] & 3);
-  let refusal = loadLdt(c, incoming.ldt);
+  const ldt = loadLdt(c, incoming.ldt);
+  let refusal = before ?? ldt;
   if (v86) {
     for (let seg = ES; seg <= GS; seg++) setV86(c, seg, incoming.segments[seg]);
   } else {
