@@ -23,6 +23,15 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
     run: async (configFile, flags) => {
       status = await runCommand({ configFile, flags, cwd: io.cwd }, io);
     },
+    // Loaded when asked for: the disassembler is larger than everything else together.
+    trace: async (configFile, flags, trace) => {
+      const { traceCommand } = await import('./trace-command.js');
+      status = await traceCommand({ configFile, flags, trace, cwd: io.cwd }, io);
+    },
+    diffTrace: async (files, flags, diff) => {
+      const { diffTraceCommand } = await import('./diff-trace-command.js');
+      status = await diffTraceCommand({ files, flags, diff }, io);
+    },
     plugins: async (modules, json) => {
       const relative = modules.map((name) => (/^\.{1,2}[\\/]/.test(name) ? resolve(io.cwd, name) : name));
       const parts = listParts(createRegistry(await loadPlugins(relative, [io.cwd])));

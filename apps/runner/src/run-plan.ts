@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { realpathSync } from 'node:fs';
 import {
   type MachineConfig,
+  type MachineConfigInput,
   parseMachineConfig,
   parseMemorySize,
   type PartKind,
@@ -36,6 +37,8 @@ export interface RunRequest {
   readonly configFile: string | undefined;
   readonly flags: RunFlags;
   readonly cwd: string;
+  /** A last change to the configuration, after file and flags. */
+  readonly adjust?: (input: MachineConfigInput) => MachineConfigInput;
 }
 
 /** Throws a RingfenceError of blame `usage` for everything that is wrong with the request. */
@@ -43,7 +46,8 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
   const { flags, cwd } = request;
   const file = request.configFile === undefined ? undefined : resolve(cwd, request.configFile);
   const base = file === undefined ? {} : readConfigFile(file);
-  const input = applyFlags(base, absolutePaths(flags, cwd));
+  const flagged = applyFlags(base, absolutePaths(flags, cwd));
+  const input = request.adjust?.(flagged) ?? flagged;
   const config = parseMachineConfig(input);
   const ramBytes = parseMemorySize(config.memory);
   const serial = parseConsoleTarget('serial', config.serial);

@@ -71,6 +71,7 @@ const CASES: readonly [args: string, code: string, says: RegExp][] = [
   ['HELLO --monitor none --shadow-cache rebuild', 'RF_CONTRADICTION', /--shadow-cache/],
   ['HELLO --protection wp-toggle', 'RF_CONTRADICTION', /--monitor/],
   ['HELLO --assist trap', 'RF_CONTRADICTION', /without a monitor/],
+  ['HELLO --monitor step-through --model i386', 'RF_CONTRADICTION', /no CR0\.WP/],
   ['HELLO --monitor step-through --assist none', 'RF_CONTRADICTION', /assist/],
   ['HELLO --assist maybe', 'RF_BAD_USAGE', /none.*trap/],
   ['HELLO --until-serial (', 'RF_BAD_USAGE', /regular expression/],

@@ -16,6 +16,10 @@ import {
 export class BareExecutor implements GuestExecutor {
   constructor(readonly processor: Processor) {}
 
+  get guest(): Processor {
+    return this.processor;
+  }
+
   run(budget: number): Stop {
     return this.processor.run(budget);
   }

@@ -11,6 +11,7 @@ import {
   parseMemorySize,
   splitNamed,
   type Assist,
+  type CpuModel,
   type MmuFactory,
   type MonitorConfig,
   type PartRegistry,
@@ -32,6 +33,7 @@ export function createMachine(options: CreateMachineOptions): Machine {
   const monitor = config.monitor === 'none' ? undefined : config.monitor;
   const assist = chooseAssist(config.cpu.assist, monitor, registry);
   const model = registry.get('model', config.cpu.model).model;
+  if (monitor !== undefined) checkModel(model, registry);
   registry.get('core', config.cpu.core);
   const mmuPart = firstPart(registry, 'mmu');
   const monitorBytes = monitor === undefined ? 0 : registry.get('monitor', 'monitor').memoryBytes;
@@ -91,6 +93,17 @@ export function createMachine(options: CreateMachineOptions): Machine {
     executor,
     devices,
     taps,
+  });
+}
+
+/** The monitor's pages are kept by CR0.WP, and x87 errors reach it through CR0.NE: both came with the 486. */
+function checkModel(model: CpuModel, registry: PartRegistry): void {
+  if (model.isa >= 4) return;
+  const able = registry.list('model').filter((part) => part.model.isa >= 4);
+  throw new RingfenceError('RF_CONTRADICTION', {
+    message: `a monitor cannot run on the processor model "${model.name}": it has no CR0.WP`,
+    value: model.name,
+    fix: `use --model ${able.map((part) => part.name).join(', ')}, or run without --monitor`,
   });
 }
 

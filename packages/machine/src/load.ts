@@ -98,7 +98,7 @@ function entryRecord(entry: EntryState, setup: LoadSetup): StateRecord {
   const mmu = setup.container
     .resolve(Tokens.MmuFactory)
     .create({ memory, space, slot: 0, features: setup.model.features });
-  const bus = { ioRead: () => -1, ioWrite: () => {}, acknowledge: () => 0xff, now: () => 0 };
+  const bus = { ioRead: () => -1, ioWrite: () => {}, acknowledge: () => 0xff, floatError: () => false, now: () => 0 };
   const core = setup.container.resolve(Tokens.EmulatorCore);
   const processor = core.create({ memory, space, mmu, bus, slot: 0, model: setup.model, assist: setup.assist });
   processor.reset();

@@ -10,6 +10,8 @@ import {
   stateBytes,
   type Device,
   type GuestExecutor,
+  type GuestObserver,
+  type GuestView,
   type MachineConfig,
   type MachineMemory,
   type MonitorReport,
@@ -134,6 +136,18 @@ export class PcMachine implements Machine {
 
   dump(): string {
     return this.parts.executor.dump();
+  }
+
+  get view(): GuestView {
+    const { executor } = this.parts;
+    return { processor: executor.guest, settle: () => executor.settle(), retired: () => this.retired };
+  }
+
+  observe(observer: GuestObserver | undefined): void {
+    const { executor, board, space } = this.parts;
+    executor.guest.observer = observer;
+    board.observer = observer;
+    space.observer = observer;
   }
 
   stateHash(): string {

@@ -6,6 +6,8 @@ import type {
   ByteChannel,
   Device,
   ErrorCode,
+  GuestObserver,
+  GuestView,
   MachineConfig,
   MonitorReport,
   PartRegistry,
@@ -91,6 +93,10 @@ export interface Machine {
   serialSha256(): string;
   /** Registers and stack for people. */
   dump(): string;
+  /** The guest for someone who looks on. */
+  readonly view: GuestView;
+  /** Has `observer` told of events and device accesses from now on; undefined: nobody. One at a time. */
+  observe(observer: GuestObserver | undefined): void;
   saveState(): SavedMachine;
   /** Throws RF_BAD_STATE for a state of another machine. */
   loadState(saved: SavedMachine): void;

@@ -2,7 +2,7 @@
  * What a machine drives: something that executes the guest. A bare processor is one; a monitor with the hardware below
  * it is another. The machine's run loop, timers and reports cannot tell which.
  */
-import type { Stop } from './processor.js';
+import type { Processor, Stop } from './processor.js';
 import type { StateRecord } from './state.js';
 
 export interface GuestExecutor {
@@ -24,6 +24,8 @@ export interface GuestExecutor {
   readonly pageTableRoots?: Set<number>;
   /** Any bytes of guest RAM that are not the guest's at the moment: called before RAM is read from outside. */
   settle(): void;
+  /** The processor whose state is the guest's: up to date after `settle`, and whenever it calls its observer. */
+  readonly guest: Processor;
   /** A dump of registers and stack for people. */
   dump(): string;
   /** Monitor figures for the report; undefined on a bare processor. */

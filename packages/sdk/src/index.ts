@@ -20,6 +20,7 @@ export * from './loader.js';
 export * from './memory.js';
 export * from './mmu.js';
 export * from './monitor.js';
+export * from './observe.js';
 export * from './page-table-frames.js';
 export * from './physical-space.js';
 export * from './plugin.js';

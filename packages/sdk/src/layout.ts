@@ -91,6 +91,8 @@ export const FPU_IP = 5;
 export const FPU_CS = 6;
 export const FPU_DP = 7;
 export const FPU_DS = 8;
+/** 1: the pending exception was reported by FERR#, which is still asserted. */
+export const FPU_FERR = 9;
 /** Registers R0..R7, 4 words each: significand low and high, sign and exponent (16 bits), nothing. */
 export const FPU_REGISTERS = 16;
 export const FPU_REGISTER_WORDS = 4;

@@ -11,16 +11,19 @@ export const ACCESS_READ = 0;
 export const ACCESS_WRITE = 1;
 export const ACCESS_FETCH = 2;
 
+/** Bit of an entry of `Mmu.roots`: the directory has the 8-byte entries of PAE paging. */
+export const ROOT_PAE = 1;
+
 export interface Mmu {
   /** The TLB words of this core's slot; see TLB_* in layout.ts. */
   readonly tlb: Int32Array;
   /** 1..4095: the low 12 bits of a valid tag. A flush moves it on. */
   generation: number;
-  /** Page-fault error code of the last `translate` that answered -1. */
-  faultCode: number;
+  /** Page-fault error code of the last `translate` or `probe` that answered -1. */
+  readonly faultCode: number;
   /**
-   * Page-directory frames (physical addresses) of every CR3 value ever in force while paging was on; `stateHash` masks
-   * the A and D bits of what is reachable from them.
+   * Every page directory ever in force while paging was on; `stateHash` masks the A and D bits of what is reachable from
+   * them. A physical address; ROOT_PAE is set in it for a directory of 8-byte entries.
    */
   readonly roots: Set<number>;
 
@@ -37,11 +40,15 @@ export interface Mmu {
   /** Translates without any side effect and without the TLB: physical address, or -1 (with `faultCode` set). */
   probe(linear: number, access: number, user: number): number;
 
-  /** Tells the MMU of the control registers; it flushes as SDM Vol. 3A, 4.10.4.1 "Operations that Invalidate TLBs" says. */
-  writeCr0(value: number): void;
-  writeCr3(value: number): void;
-  writeCr4(value: number): void;
-  /** Control registers at once with a full flush: reset and state loading. */
+  /**
+   * Tells the MMU of the control registers; it flushes as SDM Vol. 3A, 4.10.4.1 "Operations that Invalidate TLBs" says,
+   * and loads the PDPTEs into the state words as 4.4.1 "PDPTE Registers" says. False: one of them has a reserved bit set;
+   * nothing has changed, and the core raises #GP(0).
+   */
+  writeCr0(value: number): boolean;
+  writeCr3(value: number): boolean;
+  writeCr4(value: number): boolean;
+  /** Control registers at once with a full flush: reset and state loading. The PDPTEs are taken as the state words have them. */
   load(cr0: number, cr3: number, cr4: number): void;
 
   invlpg(linear: number): void;
@@ -65,8 +72,8 @@ export interface MmuInit {
   readonly memory: MachineMemory;
   readonly space: PhysicalSpace;
   readonly slot: number;
-  /** 36-bit physical addressing and PSE, PGE as the processor model has them. */
-  readonly features: { readonly pse: boolean; readonly pge: boolean };
+  /** What the processor model has. */
+  readonly features: { readonly pse: boolean; readonly pge: boolean; readonly pae: boolean };
 }
 
 /** Makes MMUs: the hardware's, and one for the monitor's guest view. Registered under the token of the same name. */

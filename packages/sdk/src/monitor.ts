@@ -81,8 +81,11 @@ export interface ShadowTable {
   readonly id: number;
   /** Directory (root) or leaf table. */
   readonly root: boolean;
-  /** Guest frame it shadows, or -1 for one that follows no guest table (paging off, a split large page). */
-  readonly guestFrame: number;
+  /**
+   * The guest frames it shadows, each once. None: it follows no guest table (paging off, split large pages). One, as a
+   * rule; with PAE a directory follows up to four of the guest's, and a leaf up to two.
+   */
+  readonly guestFrames: readonly number[];
 }
 
 /** What the monitor's pager offers to a strategy. */
@@ -92,9 +95,9 @@ export interface ShadowCache {
   /** Throws a table away, unhooking it from every directory; the guest frame is no longer traced for it. */
   drop(table: ShadowTable): void;
   dropAll(): void;
-  /** Compares a table with the guest's and drops each entry that no longer agrees. Answers how many. */
+  /** Compares a table with the guest's (all it shadows) and drops each entry that no longer agrees. Answers how many. */
   resync(table: ShadowTable): number;
-  /** Write-protects the guest's table (a memory trace) or lifts that. New tables start traced. */
+  /** Write-protects the guest's tables it shadows (memory traces) or lifts that. New tables start traced. */
   setTraced(table: ShadowTable, on: boolean): void;
   /** Leaf tables hooked into a directory at the moment. */
   children(root: ShadowTable): Iterable<ShadowTable>;

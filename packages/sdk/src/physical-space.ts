@@ -4,13 +4,21 @@
  * another over the same memory, in which the monitor's frames do not exist and traced frames are watched.
  * Unclaimed addresses read all ones and swallow writes, as on a PC. It does not translate linear addresses.
  */
+import { RingfenceError } from './errors.js';
 import { PHYS_BASE } from './layout.js';
 import { PAGE_SIZE, type MachineMemory } from './memory.js';
+import type { DeviceObserver } from './observe.js';
 
 export const PAGE_NONE = 0;
 export const PAGE_RAM = 1;
 export const PAGE_ROM = 2;
 export const PAGE_MMIO = 4;
+/**
+ * A page that nothing may claim: where an address goes that no pin of the bus carries (PAE can form addresses of 36 bits,
+ * the bus here decodes 32). PC chipsets keep this part of the I/O APICs' range empty; bit 20 is clear, so that the A20
+ * gate leaves it where it is.
+ */
+export const OPEN_BUS_PAGE = 0xfecff000;
 /** Added to PAGE_RAM: every write through this space is reported to `onWatchedWrite` after it happened. */
 export const PAGE_WATCH = 8;
 
@@ -33,6 +41,8 @@ export class PhysicalSpace {
   a20Mask = -1;
   /** Called after a write to a PAGE_WATCH page through this space. */
   onWatchedWrite: (address: number, bytes: number) => void = () => {};
+  /** Told of every access to a device's memory; undefined unless someone looks on. */
+  observer: Pick<DeviceObserver, 'mmioAccess'> | undefined = undefined;
   private readonly ranges: MmioRange[] = [];
   private readonly kindListeners: (() => void)[] = [];
 
@@ -93,6 +103,7 @@ export class PhysicalSpace {
       const range = this.rangeOf(address >>> 0);
       if (range !== undefined) {
         const value = range.handler.mmioRead((address >>> 0) - range.base, size);
+        this.observer?.mmioAccess(false, address >>> 0, size, value);
         return size === 4 ? value | 0 : size === 2 ? value & 0xffff : value & 0xff;
       }
     }
@@ -113,6 +124,7 @@ export class PhysicalSpace {
       if ((kind & PAGE_WATCH) !== 0) this.onWatchedWrite(address >>> 0, size);
     } else if (kind === PAGE_MMIO) {
       const range = this.rangeOf(address >>> 0);
+      this.observer?.mmioAccess(true, address >>> 0, size, value);
       range?.handler.mmioWrite((address >>> 0) - range.base, size, value);
     }
   }
@@ -134,7 +146,11 @@ export class PhysicalSpace {
 
   private setKind(base: number, bytes: number, kind: number): void {
     const first = Math.floor(base / PAGE_SIZE);
-    this.kind.fill(kind, first, Math.ceil((base + bytes) / PAGE_SIZE));
+    const end = Math.ceil((base + bytes) / PAGE_SIZE);
+    if (kind !== PAGE_NONE && first <= OPEN_BUS_PAGE / PAGE_SIZE && OPEN_BUS_PAGE / PAGE_SIZE < end) {
+      throw new RingfenceError('RF_INTERNAL', { message: 'the page of the open bus cannot be mapped', value: base });
+    }
+    this.kind.fill(kind, first, end);
     this.changed();
   }
 

@@ -6,6 +6,7 @@
 import type { Bus } from './bus.js';
 import type { MachineMemory } from './memory.js';
 import type { Mmu } from './mmu.js';
+import type { EventObserver } from './observe.js';
 import type { PhysicalSpace } from './physical-space.js';
 import type { Stateful } from './state.js';
 
@@ -23,7 +24,7 @@ export type Stop = typeof STOP_BUDGET | typeof STOP_REQUESTED | typeof STOP_HALT
 export const STEP_RETIRED = 0;
 /** The instruction faulted and the fault was delivered (retires nothing). */
 export const STEP_FAULTED = 1;
-/** The instruction was HLT: it retired and the processor now waits. */
+/** The processor now waits: the instruction was HLT and retired, or it holds before it executes (`Bus.floatError`). */
 export const STEP_HALTED = 2;
 /** The fault could not be delivered: triple fault. */
 export const STEP_SHUTDOWN = 3;
@@ -54,6 +55,8 @@ export interface Processor extends Stateful {
   readonly mmu: Mmu;
   readonly space: PhysicalSpace;
   readonly model: CpuModel;
+  /** Undefined unless someone looks on. */
+  observer?: EventObserver;
 
   /**
    * Counted instructions retired so far (whole number below 2^53), exact also during an instruction: the instruction in
@@ -158,6 +161,8 @@ export interface CpuModel {
   /** Instruction set level: 3 = 386, 4 = 486 (BSWAP, CMPXCHG, XADD, INVLPG), 5 = Pentium, 6 = P6. */
   readonly isa: number;
   readonly brand?: string;
+  /** Index into Intel's brand table, CPUID leaf 1 EBX; 0 or absent where there is none. */
+  readonly brandIndex?: number;
 }
 
 export interface ProcessorInit {

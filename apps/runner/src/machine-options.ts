@@ -1,0 +1,54 @@
+/**
+ * What every command that runs guests has in common on the command line: the options that describe a machine and its run,
+ * and how our commands speak (no output but through the given function, no exit). Values are text; flags.ts gives them
+ * meaning.
+ */
+import { type Command, Option } from 'commander';
+
+export const CONFIG_ARGUMENT = 'configuration file, YAML or JSON; paths in it are relative to it';
+
+/** Gathers the values of a repeatable option. */
+export const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
+
+/** The options that describe a machine and its run: the same for every command that runs guests. */
+export function addMachineOptions(command: Command, shown: { consoles: boolean; report: boolean }): Command {
+  command
+    .optionsGroup('Guest:')
+    .option('--kernel <file>', 'kernel: multiboot ELF, Linux bzImage, or a flat image with --loader flat')
+    .option('--initrd <file>', 'initial RAM disk')
+    .option('--append <text>', 'kernel command line')
+    .option('-m, --memory <size>', 'guest memory, e.g. 8M (default: 64M)')
+    .option('--loader <name[,k=v]>', 'loader, when it should not be found by the file itself')
+    .optionsGroup('Processor:')
+    .option('--core <name>', 'processor core (default: interpreter)')
+    .option('--model <name>', 'processor model (default: p6)')
+    .option('--assist <none|trap>', 'help the processor gives a monitor (default: trap under a monitor)')
+    .optionsGroup('Monitor:')
+    .option('--monitor <policy>', "none, step-through, data-swap, full-emulation or a plugin's (default: none)")
+    .option('--shadow-cache <name[,capacity=n]>', 'shadow-cache strategy (default: tracked-lru)')
+    .option('--sensitive <name>', 'how sensitive instructions are caught (default: assist)')
+    .option('--protection <name>', 'how the monitor opens its own pages (default: wp-toggle)');
+  if (shown.consoles) {
+    command
+      .optionsGroup('Input and output:')
+      .option('--serial <target>', 'first serial line: stdio, file:F or none (default: stdio)')
+      .option('--debugcon <target>', 'port 0xE9 console: stdio, file:F or none (default: none)');
+  }
+  if (shown.report) command.option('--report <file>', "write the run's JSON report there");
+  return command
+    .optionsGroup('Limits:')
+    .option('--until-serial <regex>', 'end with status 0 once the serial output matches')
+    .option('--max-instructions <n>', 'end with status 124 after this many guest instructions')
+    .option('--timeout <seconds>', 'end with status 124 after this much host time')
+    .optionsGroup('Other:')
+    .addOption(new Option('--plugin <module>', 'load a plugin, a path or package (repeatable)').argParser(collect));
+}
+
+/** Makes a command throw instead of ending the process. */
+export function prepare(command: Command, actions: { out(text: string): void }): Command {
+  return command
+    .exitOverride()
+    .allowExcessArguments(false)
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeOut: (text) => actions.out(text), writeErr: () => {} });
+}
