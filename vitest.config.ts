@@ -1,7 +1,8 @@
 /**
  * The one vitest configuration, in two projects. `unit`: the specs beside the sources, run against sources, no build needed.
- * `system`: the tests of the apps, whole guests on the whole machine, run against the built packages as users get them: vitest turns
- * imports of a source module into property look-ups, which makes an interpreter ten times slower.
+ * `system`: the tests of the apps, whole guests on the whole machine, and of the processor, every recorded vector. They run against the
+ * built packages as users get them: vitest turns imports of a source module into property look-ups, which makes an interpreter ten
+ * times slower.
  * Node 24 only; started by tools/workspace/steps.mjs. It does not check types (`npm run typecheck`).
  */
 import { fileURLToPath } from 'node:url';
@@ -9,7 +10,10 @@ import { defineConfig } from 'vitest/config';
 
 const packages = fileURLToPath(new URL('./packages', import.meta.url));
 const everything = ['**/node_modules/**', '**/dist/**'];
-const system = 'apps/*/test/**/*.spec.ts';
+const system = '{apps,packages}/*/test/**/*.spec.ts';
+
+/** What a package's system tests share with its sources is built too. */
+const BUILT = { find: /^\.\.\/src\/testing\/index\.js$/, replacement: '../dist/testing/index.js' };
 
 function packagesAt(entry: string): { alias: { find: RegExp; replacement: string }[] } {
   return { alias: [{ find: /^@ringfence\/([a-z0-9-]+)$/, replacement: `${packages}/$1/${entry}` }] };
@@ -38,7 +42,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        resolve: packagesAt('dist/index.js'),
+        resolve: { alias: [...packagesAt('dist/index.js').alias, BUILT] },
         test: {
           name: 'system',
           include: [system],

@@ -1,6 +1,6 @@
 /**
  * The transcendental functions round correctly: arguments and results below were worked out with 700 bits by mpmath 1.3, not by
- * us and not by a processor (angles reduced by the 66-bit pi, as SDM Vol. 1, 8.3.8 has it). golden.spec.ts compares with a real part.
+ * us and not by a processor (angles reduced by the 66-bit pi, as SDM Vol. 1, 8.3.8 has it). The vectors of packages/cpu/test compare with a real part.
  */
 import { describe, expect, it } from 'vitest';
 import { FPU_WORDS } from '@ringfence/sdk';

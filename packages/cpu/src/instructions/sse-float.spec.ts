@@ -1,7 +1,7 @@
 /**
  * What every SSE and SSE2 floating-point row has in common: who may execute it, how much memory it reads and how that must be
  * aligned, when exceptions leave their traces, and what MMX operands do to the x87 (SDM Vol. 1, 11.5 "SSE, SSE2, and SSE3
- * Exceptions"; Vol. 2, "Exceptions" of each page). Values are golden-float.spec.ts's.
+ * Exceptions"; Vol. 2, "Exceptions" of each page). Values are the recorded vectors' (packages/cpu/test).
  */
 import * as sdk from '@ringfence/sdk';
 import { beforeEach, describe, expect, it } from 'vitest';

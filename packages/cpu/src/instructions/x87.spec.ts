@@ -1,4 +1,4 @@
-/** What the golden replay cannot see: availability, pending exceptions, faults in mid-store, environments, saved state. */
+/** What recorded vectors cannot show: availability, pending exceptions, faults in mid-store, environments, saved state. */
 import {
   CR0,
   CR0_EM,

@@ -27,7 +27,7 @@ import { getEflags } from '../flags.js';
 import { P6 } from '../models.js';
 import type { Op } from '../op.js';
 import { refreshAll } from '../segments/derived.js';
-import { opcodeRows } from '../table/index.js';
+import { rowsOf } from '../table/index.js';
 
 const ACCESS_DATA32 = 0xc093;
 
@@ -42,7 +42,7 @@ export class BenchCpu extends Cpu {
     const { memory, space } = makeMemory();
     const mmu = new FlatMmu(memory, space);
     super({ memory, space, mmu, bus: new FakeBus(), slot: 0, model, assist: 'none' });
-    this.decoder = new Decoder(buildTable(opcodeRows, model), undefined);
+    this.decoder = new Decoder(buildTable(rowsOf(model), model), undefined);
     for (let seg = ES; seg <= GS; seg++) this.setSegment(seg, 0, 0xffffffff, ACCESS_DATA32);
     this.s[CR0] |= CR0_PE;
     this.s[EFLAGS] = 2;
