@@ -81,7 +81,14 @@ describe('every project', () => {
     for (const { dir } of listPackages()) {
       const { tags } = JSON.parse(readFileSync(`${root}${dir}/project.json`, 'utf8')) as { tags: string[] };
       const kind = dir.startsWith('apps/') ? 'app' : dir.slice('packages/'.length);
-      const named = { sdk: 'sdk', testkit: 'testkit', machine: 'machine', 'preset-pc': 'preset', app: 'app' }[kind];
+      const named = {
+        sdk: 'sdk',
+        testkit: 'testkit',
+        machine: 'machine',
+        trace: 'machine',
+        'preset-pc': 'preset',
+        app: 'app',
+      }[kind];
       expect(tags, dir).toEqual([`layer:${named ?? 'part'}`]);
     }
   });

@@ -38,6 +38,10 @@ export const steps = {
   },
   /** The type checker over sources, specs and tools as one program; cached by nx. */
   typecheck: () => nx('typecheck'),
+  /** Random instruction sequences, this machine against the interpreter; arguments: tools/silicon/fuzz.mjs. Builds first. */
+  fuzz: async (args = []) => (await steps.build()) || tool('tools/silicon/fuzz.mjs', args),
+  /** Vectors of every instruction form, recorded on this machine; arguments: tools/silicon/record.mjs. Builds first. */
+  'record-vectors': async (args = []) => (await steps.build()) || tool('tools/silicon/record.mjs', args),
   /** The project references agree with package.json. */
   references: () => tool('tools/workspace/sync.mjs', ['--check']),
   /** Every *.spec.ts, against sources. Extra arguments go to vitest (a file filter, `-t name`). */

@@ -25,8 +25,7 @@
  *  - a fault: thrown as one preallocated token through the handler, caught in `run` or `step`; `i` then tells how many
  *    instructions of the block retired, and EIP becomes the faulting instruction's.
  *
- * It knows no devices, no monitor and no clock: those are `bus`. Limits: no MMX, SSE, PAE, VME, APIC yet; of the
- * x87 everything but the transcendentals (instructions/x87.ts).
+ * It knows no devices, no monitor and no clock: those are `bus`. Limits: no APIC.
  */
 import {
   CR0,
@@ -44,8 +43,10 @@ import {
   RingfenceError,
   SHUTDOWN,
   STEP_FAULTED,
+  STEP_HALTED,
   STEP_SHUTDOWN,
   STOP_SHUTDOWN,
+  type EventObserver,
   type InstructionInfo,
   type LinearFault,
   type Processor,
@@ -72,7 +73,7 @@ import { writeMsr } from './system/msr.js';
 import { resetState } from './system/reset.js';
 import { loadCpuState, saveCpuState } from './system/saved-state.js';
 import { loadLdtr, loadTr } from './system/table-registers.js';
-import { opcodeRows } from './table/index.js';
+import { rowsOf } from './table/index.js';
 import { checkIoPermission } from './tasks/tss.js';
 
 export class Cpu extends CpuAccess implements Processor {
@@ -81,15 +82,20 @@ export class Cpu extends CpuAccess implements Processor {
   last: Op = NO_OPS[0];
   /** A task switch has committed: EIP is the new task's, whatever instruction still runs. */
   eipSettled = false;
+  /** Told of every event delivered (events/deliver.ts). */
+  observer: EventObserver | undefined = undefined;
   /** EFLAGS bits this model has. */
   readonly flagsMask: number;
+  /** CR3 bits this model keeps: with PAE the table may stand at any multiple of 32 bytes. */
+  readonly cr3Mask: number;
   private readonly info = { mnemonic: '', length: 0, system: false };
 
   constructor(init: ProcessorInit) {
     super(init);
     const gate = init.assist === 'none' ? undefined : sensitiveGate;
-    this.cache = new BlockCache(this, buildTable(opcodeRows, init.model), gate);
+    this.cache = new BlockCache(this, buildTable(rowsOf(init.model), init.model), gate);
     this.flagsMask = writableFlags(init.model);
+    this.cr3Mask = init.model.features.pae ? 0xfffffff8 | 0 : 0xfffff018 | 0;
     init.memory.addCodeListener(this.cache);
     this.reset();
   }
@@ -134,7 +140,8 @@ export class Cpu extends CpuAccess implements Processor {
       return executeOne(this, true);
     } catch (thrown) {
       if (thrown !== FAULT) throw thrown;
-      return faulted(this) ? STEP_FAULTED : STEP_SHUTDOWN;
+      if (!faulted(this)) return STEP_SHUTDOWN;
+      return this.s[HALTED] !== 0 ? STEP_HALTED : STEP_FAULTED;
     } finally {
       this.i = 0;
     }
@@ -254,7 +261,7 @@ export class Cpu extends CpuAccess implements Processor {
   }
 
   writeCr3(value: number): void {
-    this.setCr3(value);
+    this.asSupervisor(() => this.setCr3(value));
   }
 
   writeCr4(value: number): void {
@@ -297,10 +304,18 @@ export class Cpu extends CpuAccess implements Processor {
     this.s[word + 1] = limit & 0xffff;
   }
 
+  /** Raises #GP(0), and changes nothing, when PAE paging finds a reserved bit in a PDPTE. */
   setCr3(value: number): void {
-    this.s[CR3] = value & 0xfffff018;
-    this.mmu.writeCr3(this.s[CR3]);
+    if (!this.loadCr3(value)) this.gp(0);
+  }
+
+  /** False where `setCr3` would fault. */
+  loadCr3(value: number): boolean {
+    const cr3 = value & this.cr3Mask;
+    if (!this.mmu.writeCr3(cr3)) return false;
+    this.s[CR3] = cr3;
     this.endBlock();
+    return true;
   }
 
   stateChanged(): void {
