@@ -202,10 +202,11 @@ static void beyond_ram(void) {
     CHECK_EQ(TRY("jmp *%0", "r"(window + 7 * PAGE)), 1);
     CHECK_FAULT(6, 0);
     CHECK_EQ(trap.eip, window + 7 * PAGE);
-    // As a page table: all entries are present there, and lead to the top of the physical addresses.
+    // As a page table: all entries are present there, and lead to the top of the physical addresses; where the processor
+    // has no PAT, bit 7 of a page's entry is reserved.
     directory[DIRECTORY_INDEX(window) + 1] = (ram_end + 0x10000) | P | RW;
-    (void)read32(window + 0x400000);
-    write32(window + 0x400000, 1);
+    if (TRY("movl (%0), %%eax", "r"(window + 0x400000))) CHECK_PAGE_FAULT(9, window + 0x400000);
+    if (TRY("movl $1, (%0)", "r"(window + 0x400000))) CHECK_PAGE_FAULT(0xb, window + 0x400000);
     directory[DIRECTORY_INDEX(window) + 1] = 0;
   }
   directory[DIRECTORY_INDEX(window)] = 0;

@@ -1,6 +1,6 @@
 /**
- * The memory-management unit as a plugin: IA-32 two-level paging with PSE and PGE, and the software TLB.
- * `paging.ts` holds the algorithm and the essay on what invalidates what. PAE is not here yet.
+ * The memory-management unit as a plugin: IA-32 paging in two levels (PSE, PGE) and with PAE, and the software TLB.
+ * `tlb.ts` holds the essay on what invalidates what, `page-walk.ts` the tables, `paging.ts` the control registers.
  */
 import { SDK_VERSION, definePlugin } from '@ringfence/sdk';
 import { PagingMmuFactory } from './factory.js';
@@ -14,8 +14,8 @@ export const plugin = definePlugin({
   parts: [
     {
       kind: 'mmu',
-      name: 'two-level',
-      summary: 'IA-32 two-level paging with PSE and PGE, and a TLB that keeps stale entries',
+      name: 'ia32',
+      summary: 'IA-32 paging, two-level and PAE, with large and global pages, and a TLB that keeps stale entries',
       useClass: PagingMmuFactory,
     },
   ],

@@ -43,7 +43,7 @@ const PTE = TABLE + 4 * 3;
 const RW_U = PTE_P | PTE_W | PTE_U;
 const PROTECTED = CR0_PE | CR0_PG | CR0_WP;
 
-function rig(features = { pse: true, pge: true }) {
+function rig(features = { pse: true, pge: true, pae: false }) {
   const memory = new MachineMemory(RAM);
   const space = new PhysicalSpace(memory);
   space.mapRam(0, RAM);
@@ -100,7 +100,7 @@ describe('translation', () => {
   });
 
   it('ignores CR4.PSE on a model without the feature', () => {
-    const r = rig({ pse: false, pge: false });
+    const r = rig({ pse: false, pge: false, pae: false });
     r.put(PDE, TABLE | RW_U | PTE_PS);
     r.on(PROTECTED, CR4_PSE);
     expect(r.mmu.translate(LINEAR, ACCESS_READ, 1)).toBe(PAGE_A);
@@ -249,17 +249,24 @@ describe('rights and page-fault error codes', () => {
   });
 
   it('reports reserved bits of a 4 MiB entry before rights', () => {
-    for (let bit = 13; bit <= 21; bit++) {
+    for (let bit = 12; bit <= 21; bit++) {
       const r = rig();
       r.put(PDE, 0x00400000 | (1 << bit) | PTE_P | PTE_PS);
       r.on(PROTECTED, CR4_PSE);
       expect(r.mmu.translate(LINEAR, ACCESS_WRITE, 1)).toBe(-1);
       expect(r.mmu.faultCode).toBe(PF_PRESENT | PF_RESERVED | PF_WRITE | PF_USER);
     }
+  });
+
+  it("reports bit 7 of a page's own entry (PAT, which no model has) with CR4.PSE only", () => {
     const r = rig();
-    r.put(PDE, 0x00400000 | (1 << 12) | RW_U | PTE_PS); // PAT: not reserved
+    r.put(PTE, PAGE_A | PTE_P | PTE_PS);
     r.on(PROTECTED, CR4_PSE);
-    expect(r.mmu.translate(LINEAR, ACCESS_WRITE, 1)).toBe(LINEAR);
+    expect(r.mmu.translate(LINEAR, ACCESS_WRITE, 1)).toBe(-1);
+    expect(r.mmu.faultCode).toBe(PF_PRESENT | PF_RESERVED | PF_WRITE | PF_USER);
+    r.put(PTE, PAGE_A | RW_U | PTE_PS);
+    r.on(PROTECTED, 0);
+    expect(r.mmu.translate(LINEAR, ACCESS_WRITE, 1)).toBe(PAGE_A);
   });
 });
 
@@ -344,8 +351,8 @@ describe('flushes', () => {
 
   it('ignore G without CR4.PGE or without the feature', () => {
     for (const [features, cr4] of [
-      [{ pse: true, pge: true }, 0],
-      [{ pse: true, pge: false }, CR4_PGE],
+      [{ pse: true, pge: true, pae: false }, 0],
+      [{ pse: true, pge: false, pae: false }, CR4_PGE],
     ] as const) {
       const r = rig(features);
       r.put(PTE, PAGE_A | RW_U | PTE_G);

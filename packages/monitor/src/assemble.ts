@@ -21,7 +21,7 @@ import {
   type SensitiveStrategy,
   type ShadowCacheStrategy,
 } from '@ringfence/sdk';
-import { CPL } from '@ringfence/sdk';
+import { CPL, RingfenceError } from '@ringfence/sdk';
 import { Counters } from './counters.js';
 import { Descriptors } from './descriptors.js';
 import { Follower } from './follower.js';
@@ -95,7 +95,7 @@ export class MonitorAssembly implements MonitorFactory {
       policy.placement,
     );
     const world = new World(hardware, emulator, window, pager, descriptors);
-    const follower = new Follower(hardware, emulator, guestMmu, window, pager, descriptors);
+    const follower = new Follower(hardware, emulator, guestMmu, guestSpace, window, pager, descriptors);
     const counters = new Counters();
     return new Monitor({
       hardware,
@@ -134,6 +134,13 @@ function hostBus(board: Bus): Bus {
     ioRead: (_port, size) => (size === 4 ? -1 : size === 2 ? 0xffff : 0xff),
     ioWrite: () => {},
     acknowledge: () => HOST_INTERRUPT_VECTOR,
+    // The hardware's CR0.NE is 1, whatever the guest's is: only a 386 has no such bit and asks.
+    floatError: () => {
+      throw new RingfenceError('RF_MONITOR_FAULT', {
+        message: 'an x87 error cannot be made to trap on a processor without CR0.NE',
+        fix: 'run this guest bare, or choose a model from i486 on',
+      });
+    },
     now: () => board.now(),
   };
 }

@@ -128,7 +128,7 @@ export class Descriptors {
     }
   }
 
-  /** The window has moved: limits were cut for its old place. */
+  /** The window has moved, or become exposed or not: limits were cut for what was. */
   windowMoved(): void {
     for (const table of [this.gdt, this.ldt]) for (const index of [...table.held.keys()]) this.release(table, index);
     this.ldtLoaded = false;
@@ -185,7 +185,7 @@ export class Descriptors {
     const low = this.readGuest(linear);
     const high = this.readGuest((linear + 4) | 0);
     if (low === undefined || high === undefined) return undefined;
-    const shadow = compressDescriptor(low, high, this.window.base);
+    const shadow = compressDescriptor(low, high, this.window.base, this.window.exposed);
     if (shadow === undefined) return undefined;
     // In place, all of it goes out of the guest's sight before the hardware's LDTR may point there.
     const whole = table.local && this.inPlace;

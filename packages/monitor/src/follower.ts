@@ -1,6 +1,6 @@
 /**
  * Follows the guest: after the emulator has done something in the guest's view, the hardware and the shadows are brought
- * into line with it. Control registers, invalidations, descriptor-table and debug registers, the TSC.
+ * into line with it. Control registers, the A20 gate, invalidations, descriptor-table and debug registers, the TSC.
  * Guest bytes that change are not its business; they come through traces (monitor.ts).
  */
 import {
@@ -8,22 +8,26 @@ import {
   CR0_AM,
   CR0_EM,
   CR0_MP,
-  CR0_NE,
   CR0_PG,
   CR0_TS,
   CR0_WP,
   CR4,
   CR4_DE,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+  CR4_PAE,
   CR4_PSE,
   CR4_TSD,
   DR,
   GDTR_BASE,
   GDTR_LIMIT,
   LDTR,
+  PDPTE,
   SEG,
   SEG_WORDS,
   TSC_OFFSET,
   type Mmu,
+  type PhysicalSpace,
   type Processor,
 } from '@ringfence/sdk';
 import { debugRegistersFor } from './debug-registers.js';
@@ -34,17 +38,23 @@ import type { Window } from './window.js';
 const LDTR_WORDS = SEG + LDTR * SEG_WORDS;
 /** What the shadow descriptor tables depend on. */
 const TABLES = [GDTR_BASE, GDTR_LIMIT, LDTR_WORDS, LDTR_WORDS + 1, LDTR_WORDS + 2, LDTR_WORDS + 3];
-/** Guest bits that the hardware has as they are. */
-const CR0_SHARED = CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_AM;
-const CR4_SHARED = CR4_DE | CR4_TSD;
+/**
+ * Guest bits that the hardware has as they are. Not CR0.NE, which stays 1: an x87 error must trap, so that the emulator can report it as the
+ * guest's own NE says, by #MF or by FERR# on the guest's board.
+ */
+const CR0_SHARED = CR0_MP | CR0_EM | CR0_TS | CR0_AM;
+const CR4_SHARED = CR4_DE | CR4_TSD | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 export class Follower {
   private readonly h: Int32Array;
   private readonly g: Int32Array;
   private controlWritten = false;
   private rootWritten = false;
-  /** CR0.PG, CR0.WP and CR4.PSE under which the shadows were made. */
+  /** CR0.PG, CR0.WP, CR4.PSE and CR4.PAE under which the shadows were made, and the state of the A20 gate. */
   private pagingMode = -1;
+  private a20Mask = -1;
+  /** The guest's PDPTE registers as last seen: a write of CR0 or CR4 may load them as well. */
+  private readonly seenPdptes = new Int32Array(8);
   private readonly invalidated: number[] = [];
   private readonly seenTables = new Int32Array(TABLES.length);
   private readonly seenDebug = new Int32Array(8);
@@ -56,6 +66,7 @@ export class Follower {
     private readonly hardware: Processor,
     emulator: Processor,
     guestMmu: Mmu,
+    private readonly guestSpace: PhysicalSpace,
     private readonly window: Window,
     private readonly pager: Pager,
     private readonly descriptors: Descriptors,
@@ -74,7 +85,7 @@ export class Follower {
   /** After each doing of the emulator. */
   follow(): void {
     const { g, seenTables, descriptors } = this;
-    if (this.controlWritten) this.followControl();
+    if (this.controlWritten || this.guestSpace.a20Mask !== this.a20Mask) this.followControl();
     for (let linear = this.invalidated.pop(); linear !== undefined; linear = this.invalidated.pop()) {
       this.hardware.invlpg(linear);
       descriptors.revalidate();
@@ -103,9 +114,12 @@ export class Follower {
 
   private followControl(): void {
     const { g, h, pager, hardware: hw } = this;
-    const mode = (g[CR0] & (CR0_PG | CR0_WP)) ^ (g[CR4] & CR4_PSE);
-    if (mode !== this.pagingMode) {
+    const mode = (g[CR0] & (CR0_PG | CR0_WP)) ^ (g[CR4] & (CR4_PSE | CR4_PAE));
+    const { a20Mask } = this.guestSpace;
+    if (this.pdptesMoved()) this.rootWritten = true;
+    if (mode !== this.pagingMode || a20Mask !== this.a20Mask) {
       this.pagingMode = mode;
+      this.a20Mask = a20Mask;
       pager.reset();
     } else if (this.rootWritten && (g[CR0] & CR0_PG) !== 0) {
       pager.reload();
@@ -119,6 +133,16 @@ export class Follower {
     if (cr0 !== h[CR0]) hw.writeCr0(cr0);
     const cr4 = g[CR4] & CR4_SHARED;
     if (cr4 !== h[CR4]) hw.writeCr4(cr4);
+  }
+
+  private pdptesMoved(): boolean {
+    const { g, seenPdptes } = this;
+    let moved = false;
+    for (let i = 0; i < 8; i++) {
+      if (seenPdptes[i] !== g[PDPTE + i]) moved = true;
+      seenPdptes[i] = g[PDPTE + i];
+    }
+    return moved;
   }
 
   private followDebugRegisters(): void {

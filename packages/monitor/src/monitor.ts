@@ -11,14 +11,20 @@
  * the fault that bare hardware would.
  */
 import {
+  AR_DB,
   CPL,
   CR2,
+  CS,
   DR,
   EFLAGS,
+  EIP,
   FLAG_IF,
   FLAG_TF,
   HALTED,
   RingfenceError,
+  SEG,
+  SEG_ACCESS,
+  SEG_WORDS,
   SHADOW,
   STEP_FAULTED,
   STEP_SHUTDOWN,
@@ -86,6 +92,8 @@ export class Monitor implements GuestExecutor {
   /** `retired()` when the emulator last left an interrupt shadow behind; the shadow is over once the count moves on. */
   private shadowAt = -1;
   private outcome: StepOutcome = 0;
+  /** The emulator's count when the step in progress began; -1 between steps. */
+  private stepFrom = -1;
 
   constructor(private readonly parts: MonitorParts) {
     this.h = parts.hardware.state;
@@ -138,8 +146,13 @@ export class Monitor implements GuestExecutor {
     return (this.g[EFLAGS] & FLAG_IF) !== 0;
   }
 
+  get guest(): Processor {
+    return this.parts.emulator;
+  }
+
   retired(): number {
-    return this.parts.hardware.retired();
+    const { hardware, emulator } = this.parts;
+    return this.stepFrom < 0 ? hardware.retired() : hardware.retired() + emulator.retired() - this.stepFrom;
   }
 
   guestState(): StateRecord {
@@ -235,7 +248,10 @@ export class Monitor implements GuestExecutor {
     if (this.inMonitor) return;
     if (this.h[CPL] !== 0 && !this.parts.world.stepping) return;
     this.parts.hardware.setIntr(false);
-    if (this.parts.hardware.run(1) === STOP_HALT) this.exit();
+    let stop;
+    do stop = this.parts.hardware.run(1);
+    while (stop === STOP_REQUESTED);
+    if (stop === STOP_HALT) this.exit();
   }
 
   // ------------------------------------------------------------------------------------------ exits
@@ -320,12 +336,26 @@ export class Monitor implements GuestExecutor {
       this.name('debug');
     }
     if (single && (this.g[EFLAGS] & FLAG_TF) !== 0) bits |= DR6_BS;
-    // No cause at all is INT1 (opcode F1), which enters the handler whatever the gate's DPL is.
-    const int1 = (dr6 & (DR6_HITS | DR6_BS)) === 0;
-    if (!int1 && (bits === 0 || ((bits & DR6_BS) === 0 && (this.h[DR + 7] & 0xff) === 0))) return;
+    if ((dr6 & (DR6_HITS | DR6_BS)) === 0) {
+      this.emulateInt1();
+      return;
+    }
+    if (bits === 0 || ((bits & DR6_BS) === 0 && (this.h[DR + 7] & 0xff) === 0)) return;
     this.g[DR + 6] |= bits;
     this.outcome = emulator.raise(VEC_DB, -1);
     this.parts.follower.follow();
+  }
+
+  /**
+   * A debug trap without a cause is INT1 (opcode F1), which the hardware has completed: once more, by the emulator, which
+   * enters the guest's handler as the instruction does, or has it fault where it stands.
+   */
+  private emulateInt1(): void {
+    const { hardware: hw } = this.parts;
+    this.stepper.abandon();
+    this.g[EIP] = (this.g[EIP] - 1) & ((this.g[SEG + CS * SEG_WORDS + SEG_ACCESS] & AR_DB) !== 0 ? -1 : 0xffff);
+    hw.addRetired(-1);
+    this.emulate('state-segments', 'debug');
   }
 
   /**
@@ -335,11 +365,13 @@ export class Monitor implements GuestExecutor {
   emulate(why: string, exception = why): void {
     const { hardware: hw, emulator, counters } = this.parts;
     const before = emulator.retired();
+    this.stepFrom = before;
     this.outcome = emulator.step();
+    this.stepFrom = -1;
     const done = emulator.retired() - before;
     if (done > 0) hw.addRetired(done);
     const info = emulator.lastInstruction;
-    if (this.outcome === STEP_FAULTED || this.outcome === STEP_SHUTDOWN) {
+    if (this.outcome === STEP_FAULTED || this.outcome === STEP_SHUTDOWN || done === 0) {
       this.name(exception);
     } else if (info.system) {
       counters.emulations++;

@@ -3,6 +3,7 @@
  *
  * Goal: the hardware's translation of every guest-linear address grants no more than the guest's own tables do, never
  *   maps a monitor frame to the guest beyond the read-only window, and never lets a traced frame be written.
+ * The guest's tables may be two-level or PAE; the shadows are two-level always (slot-plan.ts, shadow-table.ts).
  * Glossary: a *fill* installs one entry after a page fault; a *trace* is the write protection of a guest frame that holds
  *   a page table (traces.ts); *hooking* puts a leaf table into a slot of a shadow directory.
  * Invariants:
@@ -12,8 +13,8 @@
  *     by the rights they inherit and may be shared between directories;
  *   - free frames of the pool are all zero.
  * What invalidates what: a write through a trace drops the entries it changed and INVLPGs their addresses; unhooking a
- *   leaf or starting a trace flushes the hardware's TLB before the guest runs again; a change of CR0.PG, CR0.WP or
- *   CR4.PSE drops everything.
+ *   leaf or starting a trace flushes the hardware's TLB before the guest runs again; a change of CR0.PG, CR0.WP,
+ *   CR4.PSE, CR4.PAE or the A20 gate drops everything.
  * What becomes of tables at a CR3 reload is the shadow-cache strategy's decision.
  */
 import {
@@ -34,6 +35,7 @@ import {
 } from '@ringfence/sdk';
 import type { GuestWalk } from './guest-walk.js';
 import { FRAME_SHADOWS, FRAME_STACK, POOL_FRAMES, STACK_PAGE, TOP_SLOT } from './layout.js';
+import { planLeaf, rootKey } from './slot-plan.js';
 import { Table, sameMeaning, type TableKind } from './shadow-table.js';
 import { TRACE_HIDDEN, TRACE_PAGE_TABLE, Traces } from './traces.js';
 import type { Window } from './window.js';
@@ -49,7 +51,6 @@ export const STRUCTURE = 3;
 export type FaultKind = typeof FILLED | typeof GUEST_FAULT | typeof DEVICE | typeof STRUCTURE;
 
 const HOOK_BITS = PTE_P | PTE_W | PTE_U | PTE_A;
-const KIND_CODE: Readonly<Record<TableKind, number>> = { directory: 0, 'flat-directory': 1, table: 2, range: 3 };
 
 export class Pager implements ShadowCache {
   readonly traces: Traces;
@@ -65,7 +66,7 @@ export class Pager implements ShadowCache {
   flushPending = true;
   /** Set when a present entry of the guest's directory may stand in the window's slot. */
   windowSuspect = true;
-  private readonly byKey = new Map<number, Table>();
+  private readonly byKey = new Map<number | string, Table>();
   private readonly byGuestFrame = new Map<number, Table[]>();
   private readonly all = new Set<Table>();
   private readonly free: number[] = [];
@@ -94,7 +95,7 @@ export class Pager implements ShadowCache {
   reload(): void {
     this.rootSwitches++;
     const from = this.active;
-    const key = this.rootKey();
+    const key = rootKey(this.state, this.walk);
     this.strategy.reload(this, from, this.byKey.get(key));
     this.active = undefined;
     this.pinned = undefined;
@@ -115,11 +116,11 @@ export class Pager implements ShadowCache {
   /** Makes sure that the guest's present address space has a shadow directory. */
   activate(): Table {
     if (this.active !== undefined) return this.active;
-    const key = this.rootKey();
+    const key = rootKey(this.state, this.walk);
     let root = this.byKey.get(key);
     if (root === undefined) {
       const paging = (this.state[CR0] & CR0_PG) !== 0;
-      root = this.create(paging ? 'directory' : 'flat-directory', key, paging ? this.walk.directory() : -1, -1);
+      root = this.create(paging ? 'directory' : 'flat-directory', key, paging ? this.walk.directories() : []);
       root.set(this.window.slot, this.window.directoryEntry());
       if (this.window.slot !== TOP_SLOT) root.set(TOP_SLOT, this.window.topEntry());
     }
@@ -141,12 +142,17 @@ export class Pager implements ShadowCache {
     }
   }
 
-  /** Whether the guest's directory in force maps anything in `slot`. */
+  /** Whether an access in `slot` gets by in the guest's view, be it to nothing: with paging off every one does. */
+  guestMapsSlot(slot: number): boolean {
+    return (this.state[CR0] & CR0_PG) === 0 || this.walk.mapsSlot(slot);
+  }
+
+  /** Whether there is anything in `slot` for the guest. */
   guestUsesSlot(slot: number): boolean {
     if ((this.state[CR0] & CR0_PG) === 0) {
       return this.space.kind.subarray(slot << 10, (slot + 1) << 10).some((kind) => kind !== 0);
     }
-    return (this.walk.directoryEntry(slot) & PTE_P) !== 0;
+    return this.walk.usesSlot(slot);
   }
 
   /** Puts the window into, or takes it out of, a slot of every shadow directory. */
@@ -199,6 +205,8 @@ export class Pager implements ShadowCache {
     if (page < this.mapped.length) this.mapped[page] |= (entry & PTE_W) !== 0 ? 3 : 1;
     const copy = walk.pte;
     const leaf = this.leaf(linear);
+    // The directory's entry has been used too, and is the page's own when the page is large.
+    if (walk.paging) this.activate().copies[walk.number] |= walk.large ? copy & (PTE_A | PTE_D) : PTE_A;
     const index = (linear >>> 12) & 0x3ff;
     leaf.copies[index] = copy;
     leaf.set(index, entry);
@@ -226,37 +234,49 @@ export class Pager implements ShadowCache {
     const frame = (address & 0xfffff000) >>> 0;
     const tables = this.byGuestFrame.get(frame);
     if (tables === undefined) return;
-    const first = (address & 0xfff) >>> 2;
-    const last = ((address & 0xfff) + bytes - 1) >>> 2;
     for (const table of [...tables]) {
-      for (let index = first; index <= last; index++) this.refresh(table, index);
+      const { parts, entryBytes } = table;
+      const first = Math.floor((address & 0xfff) / entryBytes);
+      const last = Math.floor(((address & 0xfff) + bytes - 1) / entryBytes);
+      for (let part = 0; part < parts.length; part++) {
+        if (parts[part] !== frame) continue;
+        const base = part * (4096 / entryBytes);
+        for (let index = first; index <= last; index++) this.refresh(table, base + index);
+      }
     }
   }
 
   resync(table: Table): number {
-    if (table.guestFrame < 0) return 0;
     let dropped = 0;
     if (table.root) {
-      for (const slot of [...table.children.keys()]) if (this.refresh(table, slot)) dropped++;
+      const count = table.entryBytes / 4;
+      for (const slot of [...table.children.keys()]) {
+        for (let i = 0; i < count; i++) if (this.refresh(table, slot * count + i)) dropped++;
+      }
     } else {
       for (const index of [...table.used()]) if (this.refresh(table, index)) dropped++;
     }
     return dropped;
   }
 
-  /** Drops entry `index` unless the guest's still means the same. */
-  private refresh(table: Table, index: number): boolean {
-    const now = this.space.read(table.guestFrame + index * 4, 4);
+  /** Drops what was made from the guest's entry `number` of `table` unless that still means the same. */
+  private refresh(table: Table, number: number): boolean {
+    const at = table.guestAddress(number);
+    if (at < 0) return false;
+    const now = this.space.read(at, 4);
+    // Nothing is derived from an entry with a high half: it names what lies beyond the bus.
+    const high = table.entryBytes === 8 ? this.space.read(at + 4, 4) : 0;
+    const same = high === 0 && sameMeaning(table.copies[number], now);
     if (table.root) {
-      if (index === this.window.slot && (now & PTE_P) !== 0) this.windowSuspect = true;
-      if (!table.children.has(index) || sameMeaning(table.copies[index], now)) return false;
-      this.unhook(table, index);
+      const slot = table.entryBytes === 8 ? number >>> 1 : number;
+      if (slot === this.window.slot && (now & PTE_P) !== 0) this.windowSuspect = true;
+      if (same || !table.children.has(slot) || table.copies[number] === 0) return false;
+      this.unhook(table, slot);
       return true;
     }
-    if (table.entries[index] === 0 || sameMeaning(table.copies[index], now)) return false;
-    if (this.isStackEntry(table, index)) return false;
-    table.set(index, 0);
-    this.invalidate(table, index);
+    if (same || table.entries[number] === 0 || this.isStackEntry(table, number)) return false;
+    table.set(number, 0);
+    this.invalidate(table, number);
     return true;
   }
 
@@ -301,17 +321,19 @@ export class Pager implements ShadowCache {
   }
 
   setTraced(table: Table, on: boolean): void {
-    if (table.guestFrame < 0 || table.traced === on) return;
+    if (table.traced === on) return;
     table.traced = on;
-    const sharers = this.byGuestFrame.get(table.guestFrame) ?? [];
-    if (on) {
-      sharers.push(table);
-      this.byGuestFrame.set(table.guestFrame, sharers);
-      this.traces.start(table.guestFrame, TRACE_PAGE_TABLE);
-    } else {
-      sharers.splice(sharers.indexOf(table), 1);
-      if (sharers.length === 0) this.byGuestFrame.delete(table.guestFrame);
-      this.traces.stop(table.guestFrame, TRACE_PAGE_TABLE);
+    for (const frame of table.guestFrames) {
+      const sharers = this.byGuestFrame.get(frame) ?? [];
+      if (on) {
+        sharers.push(table);
+        this.byGuestFrame.set(frame, sharers);
+        this.traces.start(frame, TRACE_PAGE_TABLE);
+      } else {
+        sharers.splice(sharers.indexOf(table), 1);
+        if (sharers.length === 0) this.byGuestFrame.delete(frame);
+        this.traces.stop(frame, TRACE_PAGE_TABLE);
+      }
     }
   }
 
@@ -321,24 +343,24 @@ export class Pager implements ShadowCache {
   private leaf(linear: number): Table {
     const root = this.activate();
     const slot = linear >>> 22;
-    const hooked = root.children.get(slot);
-    if (hooked !== undefined) return hooked;
     const { walk } = this;
-    const top = slot === TOP_SLOT;
-    this.pinned = root;
-    let leaf: Table | undefined;
-    if (walk.paging && !walk.large) {
-      const guestFrame = (walk.pde & 0xfffff000 & this.space.a20Mask) >>> 0;
-      const key = leafKey(guestFrame, (walk.pde & (PTE_W | PTE_U)) >>> 1, top);
-      leaf = this.byKey.get(key) ?? this.create('table', key, guestFrame, -1);
-    } else {
-      // Ranges are never shared: the D bit of a large page is that of one directory entry.
-      leaf = this.create('range', -1 - (root.id * 1024 + slot), -1, walk.frame - (linear & 0x003ff000));
+    const hooked = root.children.get(slot);
+    if (hooked !== undefined) {
+      if (!walk.paging || root.copies[walk.number] !== 0) return hooked;
+      // PAE: the other half of the slot was hooked while there was nothing in this one.
+      this.unhook(root, slot);
     }
+    const top = slot === TOP_SLOT;
+    const { entries, parts, key } = planLeaf(slot, walk);
+    this.pinned = root;
+    const leaf =
+      key === undefined
+        ? this.create('range', -1 - (root.id * 1024 + slot), parts)
+        : (this.byKey.get(key) ?? this.create('table', key, parts));
     this.pinned = undefined;
     if (top) leaf.set(TOP_SLOT, this.window.physical(FRAME_STACK) | PTE_P | PTE_W | PTE_A | PTE_D);
     root.children.set(slot, leaf);
-    root.copies[slot] = walk.paging ? walk.pde | PTE_A | (walk.large ? walk.pte & PTE_D : 0) : 0;
+    root.copies.set(entries, slot * entries.length);
     leaf.parents.set(root.id * 1024 + slot, { directory: root, slot });
     root.set(slot, this.window.physical(leaf.frame) | HOOK_BITS);
     if (top) this.flushPending = true;
@@ -355,7 +377,7 @@ export class Pager implements ShadowCache {
     if (leaf.kind === 'range') this.drop(leaf);
   }
 
-  private create(kind: TableKind, key: number, guestFrame: number, guestBase: number): Table {
+  private create(kind: TableKind, key: number | string, parts: readonly number[]): Table {
     while (this.all.size >= this.strategy.capacity || this.free.length === 0) {
       const victim = this.strategy.victim(this, (table) => table !== this.active && table !== this.pinned);
       if (victim === undefined || !this.all.has(victim as Table)) {
@@ -368,18 +390,12 @@ export class Pager implements ShadowCache {
       this.evictions++;
       this.drop(victim as Table);
     }
-    const table = new Table(kind, key, guestFrame, guestBase, this.free.pop()!, this.window);
+    const table = new Table(kind, key, parts, this.walk.pae ? 8 : 4, this.free.pop()!, this.window);
     this.all.add(table);
     this.byKey.set(key, table);
     this.strategy.used(table);
     this.setTraced(table, true);
     return table;
-  }
-
-  private rootKey(): number {
-    const paging = (this.state[CR0] & CR0_PG) !== 0;
-    const kind = KIND_CODE[paging ? 'directory' : 'flat-directory'];
-    return (paging ? this.walk.directory() / 4096 : 0) * 32 + kind;
   }
 
   private inUseByHardware(table: Table): boolean {
@@ -406,8 +422,4 @@ export class Pager implements ShadowCache {
     this.mapped[page] = hidden ? 0 : 1;
     this.flushPending = true;
   }
-}
-
-function leafKey(guestFrame: number, rights: number, top: boolean): number {
-  return (guestFrame / 4096) * 32 + KIND_CODE.table + rights * 8 + (top ? 4 : 0);
 }

@@ -57,6 +57,12 @@ describe('compressDescriptor', () => {
     expect(compressed(WINDOW, 0xff, FLAT_CODE0)).toBeUndefined();
   });
 
+  it('cuts a data segment there too while the guest has the window mapped', () => {
+    const cut = (base: number) => compressDescriptor(...pack(base, 0xfffff, FLAT_DATA0), WINDOW, true);
+    expect(unpackDescriptor(...cut(0)!)).toMatchObject({ base: 0, limit: (WINDOW - 1) | 0 });
+    expect(cut(WINDOW)).toBeUndefined();
+  });
+
   it('does not touch a limit below the stack page', () => {
     expect(compressed(0x10000, 0x1234, 0x4093)).toMatchObject({ base: 0x10000, limit: 0x1234 });
   });

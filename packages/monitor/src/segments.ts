@@ -1,6 +1,7 @@
 /**
  * Descriptors in and out of their packed form, and the compression of a guest descriptor into the one the hardware gets:
- * ring 0 becomes ring 1, no segment reaches the stack page at the top of linear space, and no code segment the window.
+ * ring 0 becomes ring 1, no segment reaches the stack page at the top of linear space, and no code segment the window
+ * (nor a data segment, while the guest has the window's addresses mapped).
  * Pure functions; which descriptors are kept where is descriptors.ts.
  */
 import { AR_ACCESSED, AR_AVL, AR_CODE, AR_DB, AR_DC, AR_DPL, AR_DPL_SHIFT, AR_G, AR_P, AR_S } from '@ringfence/sdk';
@@ -28,9 +29,15 @@ export function unpackDescriptor(low: number, high: number): SegmentContents {
  * The hardware's version of a guest code or data descriptor, as two words; undefined when the hardware must not have it:
  * a system descriptor, one not present, one for ring 1 or 2, one whose Accessed bit the next load still has to set, or one that cannot be
  * kept away from the stack page (then the monitor's emulator does what is done with it).
- * `window` is the linear address where the monitor's window begins. AVL, which nothing can see in a segment register, records that ring 0 was compressed.
+ * `window` is the linear address where the monitor's window begins; with `exposed` data segments are kept below it as well.
+ * AVL, which nothing can see in a segment register, records that ring 0 was compressed.
  */
-export function compressDescriptor(low: number, high: number, window: number): readonly [number, number] | undefined {
+export function compressDescriptor(
+  low: number,
+  high: number,
+  window: number,
+  exposed = false,
+): readonly [number, number] | undefined {
   const { base, limit, access } = unpackDescriptor(low, high);
   if ((access & (AR_P | AR_S | AR_ACCESSED)) !== (AR_P | AR_S | AR_ACCESSED)) return undefined;
   // A guest's own ring 1 or 2 would be taken for its ring 0.
@@ -40,7 +47,7 @@ export function compressDescriptor(low: number, high: number, window: number): r
   let end = limit >>> 0;
   const expandDown = (access & (AR_CODE | AR_DC)) === AR_DC;
   // Paging of this age cannot forbid execution: what keeps the guest from running the nub is the code segment's limit.
-  const last = (access & AR_CODE) !== 0 ? (window >>> 0) - 1 : GUEST_LINEAR_LIMIT;
+  const last = exposed || (access & AR_CODE) !== 0 ? (window >>> 0) - 1 : GUEST_LINEAR_LIMIT;
   if (start > last) return undefined;
   const room = last - start;
   if (expandDown) {

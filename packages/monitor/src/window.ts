@@ -53,6 +53,8 @@ export class Window implements ProtectionContext {
   /** Linear address of the pool's frame 0. */
   base = (FIRST_WINDOW_SLOT << 22) | 0;
   slot = FIRST_WINDOW_SLOT;
+  /** The guest has the window's addresses mapped (onto nothing): it must not even read there. */
+  exposed = false;
   relocations = 0;
   /** Physical address of the pool. */
   readonly pool: number;

@@ -13,6 +13,9 @@
  */
 import {
   AR_CODE,
+  AR_DB,
+  AR_DC,
+  AR_DPL,
   AR_UNUSABLE,
   CPL,
   CR0,
@@ -47,11 +50,17 @@ import {
   SEG_SELECTOR,
   SEG_WORDS,
   SS,
+  STOP_REQUESTED,
+  VEC_BP,
+  VEC_DB,
+  VEC_DF,
+  VEC_NMI,
+  VEC_OF,
   pushesErrorCode,
   type Processor,
 } from '@ringfence/sdk';
 import type { Descriptors } from './descriptors.js';
-import { FRAME_NUB, RESUME_FRAME, RESUME_IRET } from './layout.js';
+import { FIRST_WINDOW_SLOT, FRAME_NUB, HOST_INTERRUPT_VECTOR, RESUME_FRAME, RESUME_IRET, STACK_TOP } from './layout.js';
 import { RELOAD_STUB, STUB_IRET } from './nub.js';
 import type { Pager } from './pager.js';
 import type { Window } from './window.js';
@@ -61,10 +70,13 @@ const DIRECT_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_RF;
 const VIRTUAL_FLAGS = FLAG_IF | FLAG_IOPL | FLAG_NT | FLAG_VM | FLAG_VIF | FLAG_VIP;
 const DATA_SEGMENTS = [DS, ES, FS, GS] as const;
 /**
- * The null selector a data-segment register gets when the hardware cannot be given its contents. Not 0, so that a guest that
- * loads the usual null selector directly is noticed.
+ * The null selector a data-segment register gets when the hardware cannot be given its contents. One that a deprivileged
+ * kernel cannot load unnoticed (ADR 0010); user code can load each of the four, so in ring 3 nothing stands in.
  */
-const STAND_IN = 3;
+const STAND_IN = 1;
+const CONFORMING = AR_CODE | AR_DC;
+/** What reaches the nub without being a fault: debug traps, NMI, breakpoint and overflow traps, double faults. */
+const NO_FAULTS: ReadonlySet<number> = new Set([VEC_DB, VEC_NMI, VEC_BP, VEC_OF, VEC_DF]);
 /** Where a data segment's selector stands in the resume frame. */
 const FRAME_OFFSET: Readonly<Record<number, number>> = { [GS]: 0, [FS]: 4, [ES]: 8, [DS]: 12 };
 
@@ -83,6 +95,13 @@ export class World {
   /** The guest's, at the same moment; a register is reloaded when it differs. */
   private readonly seenGuest = new Int32Array(4 * SEG_WORDS);
   private seenStackSelector = 0;
+  /** The guest's privilege level when its data segments were last chosen. */
+  private seenRing = -1;
+  /** A data-segment register of the hardware holds the stand-in. */
+  private standsIn = false;
+  /** EIP and RF with which the guest was last entered. */
+  private enteredAt = 0;
+  private enteredWithRf = false;
   /** A segment register of the guest was set from the hardware's: the emulator must look at its state anew. */
   private adopted = false;
   /** Limit of the hardware's code segment for the guest, unsigned. */
@@ -127,6 +146,8 @@ export class World {
     for (let register = EAX; register <= EDI; register++) g[register] = h[register];
     g[EIP] = hw.readLinear(at, 4);
     this.takeFlags(hw.readLinear(at + 8, 4));
+    // A fault's frame shows RF = 1 whatever it was. It was 1 only if the guest was entered so, and is still at that instruction.
+    if (isFault(this.vector) && (!this.enteredWithRf || g[EIP] !== this.enteredAt)) g[EFLAGS] &= ~FLAG_RF;
     g[ESP] = hw.readLinear(at + 12, 4);
     const ss = hw.readLinear(at + 16, 4) & 0xffff;
     if (ss !== this.seenStackSelector) this.adoptSegment(SS, ss);
@@ -211,8 +232,13 @@ export class World {
     if (g[CPL] === 1 || g[CPL] === 2) return this.refuse('inner-ring');
     if (!this.placeWindow()) return this.refuse('no-window');
     if (!this.holdsCodeAndStack()) return this.refuse('segments');
+    if (g[CPL] === 3 && !this.holdsUserData()) return this.refuse('segments');
     // Beyond a limit that we cut (or the guest's own): IRET would fault in the nub, the guest's fetch must.
     if (g[EIP] >>> 0 > this.codeLimit) return this.refuse('code-limit');
+    // IRET to a 16-bit stack loads SP alone (SDM Vol. 2A, "IRET"): the upper half of ESP would stay that of our stack.
+    if ((g[SEG + SS * SEG_WORDS + SEG_ACCESS] & AR_DB) === 0 && (g[ESP] ^ STACK_TOP) >>> 16 !== 0) {
+      return this.refuse('small-stack');
+    }
     return true;
   }
 
@@ -227,8 +253,10 @@ export class World {
     pager.activate();
     if (!pager.windowSuspect) return true;
     if (pager.guestUsesSlot(window.slot)) {
-      let slot = 1022;
-      while (slot >= 0 && pager.guestUsesSlot(slot)) slot--;
+      // Best where the guest maps nothing at all; else where it maps nothing that exists, as high up as can be.
+      let slot = FIRST_WINDOW_SLOT;
+      while (slot >= 0 && pager.guestMapsSlot(slot)) slot--;
+      if (slot < 0) for (slot = FIRST_WINDOW_SLOT; slot >= 0 && pager.guestUsesSlot(slot);) slot--;
       if (slot < 0) return false;
       window.relocate(
         slot,
@@ -236,6 +264,13 @@ export class World {
         (from) => pager.unhookWindow(from),
       );
       this.descriptors.windowMoved();
+    }
+    const exposed = pager.guestMapsSlot(window.slot);
+    if (exposed !== window.exposed) {
+      window.exposed = exposed;
+      this.descriptors.windowMoved();
+      // What the hardware's registers hold was cut, or not, for what was.
+      this.seenGuest.fill(-1);
     }
     pager.windowSuspect = false;
     return true;
@@ -253,6 +288,33 @@ export class World {
     heldWords[9] = g[CPL];
     this.codeLimit = this.descriptors.hardwareContents(g[words + SEG_SELECTOR])!.limit >>> 0;
     return true;
+  }
+
+  /** Whether ring 3 can have its data segments as they are. What it has from an earlier entry it keeps. */
+  private holdsUserData(): boolean {
+    const { g } = this;
+    for (let i = 0; i < 4; i++) {
+      const at = SEG + DATA_SEGMENTS[i] * SEG_WORDS;
+      if (this.seenRing === 3 && this.sameAsSeen(i, at)) continue;
+      const selector = g[at + SEG_SELECTOR];
+      if ((selector & 0xfffc) === 0) continue;
+      const access = g[at + SEG_ACCESS];
+      if ((access & AR_UNUSABLE) !== 0 || this.isInner(at)) return false;
+      if (!this.descriptors.hold(selector, { base: g[at + SEG_BASE], limit: g[at + SEG_LIMIT], access })) return false;
+    }
+    return true;
+  }
+
+  /** Whether the guest's words at `at` are those of data segment `i` when it was last looked at. */
+  private sameAsSeen(i: number, at: number): boolean {
+    const { g, seenGuest } = this;
+    const seen = i * SEG_WORDS;
+    return (
+      g[at] === seenGuest[seen] &&
+      g[at + 1] === seenGuest[seen + 1] &&
+      g[at + 2] === seenGuest[seen + 2] &&
+      g[at + 3] === seenGuest[seen + 3]
+    );
   }
 
   private holds(register: number): boolean {
@@ -283,6 +345,8 @@ export class World {
     const ss = (g[SEG + SS * SEG_WORDS] & 0xfffc) | ring;
     this.seenStackSelector = ss;
     const at = RESUME_IRET;
+    this.enteredAt = g[EIP];
+    this.enteredWithRf = (flags & FLAG_RF) !== 0;
     hw.writeLinear(at, 4, g[EIP]);
     hw.writeLinear(at + 4, 4, (g[SEG + CS * SEG_WORDS] & 0xfffc) | ring);
     hw.writeLinear(at + 8, 4, flags);
@@ -307,22 +371,13 @@ export class World {
    * then traps and is done by the emulator.
    */
   private chooseSegments(): number {
-    const { g, seenGuest } = this;
-    let reload = 0;
-    for (let i = 0; i < 4; i++) {
-      const from = SEG + DATA_SEGMENTS[i] * SEG_WORDS;
-      const to = i * SEG_WORDS;
-      if (
-        g[from] === seenGuest[to] &&
-        g[from + 1] === seenGuest[to + 1] &&
-        g[from + 2] === seenGuest[to + 2] &&
-        g[from + 3] === seenGuest[to + 3]
-      ) {
-        continue;
-      }
-      reload = Math.max(reload, 1);
-    }
+    const { g } = this;
+    // For a stand-in another level may have the segment itself.
+    let reload = this.standsIn && this.seenRing !== g[CPL] ? 1 : 0;
+    this.seenRing = g[CPL];
+    for (let i = 0; i < 4; i++) if (!this.sameAsSeen(i, SEG + DATA_SEGMENTS[i] * SEG_WORDS)) reload = 1;
     if (reload === 0) return 0;
+    this.standsIn = false;
     for (let i = 0; i < 4; i++) {
       const register = DATA_SEGMENTS[i];
       const from = SEG + register * SEG_WORDS;
@@ -330,12 +385,25 @@ export class World {
       let wanted = selector;
       if ((selector & 0xfffc) !== 0) {
         const contents = { base: g[from + SEG_BASE], limit: g[from + SEG_LIMIT], access: g[from + SEG_ACCESS] };
-        if ((contents.access & AR_UNUSABLE) !== 0 || !this.descriptors.hold(selector, contents)) wanted = STAND_IN;
-        else if (this.descriptors.usesInPlace(selector)) reload = 2;
+        if ((contents.access & AR_UNUSABLE) !== 0 || !this.descriptors.hold(selector, contents)) {
+          wanted = STAND_IN;
+          this.standsIn = true;
+        } else if (this.descriptors.usesInPlace(selector)) {
+          reload = 2;
+        }
       }
       this.wanted[register] = wanted;
     }
     return reload;
+  }
+
+  /**
+   * Whether the data-segment register at these words holds what user code could not load. SYSEXIT and task switches
+   * leave such a segment to ring 3; the nub's IRET would take it away (SDM Vol. 2A, "IRET", return to outer privilege level).
+   */
+  private isInner(words: number): boolean {
+    const access = this.g[words + SEG_ACCESS];
+    return (access & AR_UNUSABLE) === 0 && (access & AR_DPL) !== AR_DPL && (access & CONFORMING) !== CONFORMING;
   }
 
   private readonly wanted = new Int32Array(6);
@@ -346,7 +414,8 @@ export class World {
     if (pause) this.revealLdt(true);
     // Run the pops to the stub's HLT, look at what the registers hold now, and go on to the IRET behind it.
     this.startAt(RELOAD_STUB, RESUME_FRAME);
-    hw.run(1);
+    // A stop asked for while the emulator was at work (a device moved a deadline) is not the nub's.
+    while (hw.run(1) === STOP_REQUESTED);
     if (h[HALTED] === 0 || h[CPL] !== 0 || h[ESP] !== (RESUME_IRET | 0)) {
       throw new RingfenceError('RF_MONITOR_FAULT', {
         message: "the nub could not load the guest's data segments",
@@ -367,6 +436,11 @@ export class World {
     this.seenGuest.fill(-1);
     this.heldWords.fill(-1);
   }
+}
+
+/** Exceptions whose frames show RF = 1 (SDM Vol. 3B, 17.3.1.1 "Instruction-Breakpoint Exception Condition"). */
+function isFault(vector: number): boolean {
+  return vector < HOST_INTERRUPT_VECTOR && !NO_FAULTS.has(vector);
 }
 
 function hex(value: number): string {

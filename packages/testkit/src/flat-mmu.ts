@@ -92,19 +92,22 @@ export class FlatMmu implements Mmu, CodeListener {
     return (linear & this.space.a20Mask) >>> 0;
   }
 
-  writeCr0(value: number): void {
+  writeCr0(value: number): boolean {
     this.writeProtect = (value & CR0_WP) !== 0;
     this.observer?.controlWritten(0);
+    return true;
   }
 
-  writeCr3(_value: number): void {
+  writeCr3(_value: number): boolean {
     this.flushAll();
     this.observer?.controlWritten(3);
+    return true;
   }
 
-  writeCr4(_value: number): void {
+  writeCr4(_value: number): boolean {
     this.flushAll();
     this.observer?.controlWritten(4);
+    return true;
   }
 
   load(cr0: number, _cr3: number, _cr4: number): void {

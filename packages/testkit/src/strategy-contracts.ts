@@ -29,7 +29,7 @@ export class FakeShadowCache implements ShadowCache {
   /** Makes a table; `under` hooks it below a directory. */
   add(under?: ShadowTable): ShadowTable {
     const id = ++this.lastId;
-    const table: ShadowTable = { id, root: under === undefined, guestFrame: id * 0x1000 };
+    const table: ShadowTable = { id, root: under === undefined, guestFrames: [id * 0x1000] };
     this.kept.add(table);
     if (under !== undefined) this.hooked.set(under, [...(this.hooked.get(under) ?? []), table]);
     this.strategy.used(table);
