@@ -17,7 +17,19 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const guests = join(root, 'guests');
 const manifestPath = join(guests, 'images', 'manifest.json');
 
-export const guestNames = ['hello', 'paging', 'rotate', 'interrupts', 'selfstep', 'descriptors', 'hostile'];
+export const guestNames = [
+  'hello',
+  'paging',
+  'rotate',
+  'interrupts',
+  'selfstep',
+  'descriptors',
+  'hostile',
+  'pae',
+  'fpu',
+  'v86',
+  'simd',
+];
 
 const COMPILE = [
   ...['-m32', '-march=i686', '-mtune=generic', '-mno-sse', '-mno-mmx', '-mno-80387', '-O1', '-std=gnu11'],

@@ -12,7 +12,7 @@ import type { HarnessIo } from '../src/io.js';
 import type { SuiteResults } from '../src/results.js';
 import { root } from './run-guest.js';
 
-const GUESTS = ['hello', 'paging', 'rotate'];
+const GUESTS = ['hello', 'paging', 'rotate', 'pae', 'fpu', 'simd', 'v86'];
 const COMBINATIONS = 3 * 3 * 2;
 const TIMEOUT = 20 * 60_000;
 

@@ -29,7 +29,9 @@ function lengthOf(guest: string): number {
   return machine.retired;
 }
 
-describe.each(['rotate', 'interrupts', 'selfstep', 'descriptors'])('%s, bare and monitored side by side', (guest) => {
+const GUESTS = ['rotate', 'interrupts', 'selfstep', 'descriptors', 'simd', 'pae'];
+
+describe.each(GUESTS)('%s, bare and monitored side by side', (guest) => {
   it.each(['step-through', 'data-swap', 'full-emulation'])(
     'under %s is in the same state at every stop',
     { timeout: TIMEOUT },

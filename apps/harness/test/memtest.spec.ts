@@ -1,6 +1,7 @@
 /**
- * A guest that nobody here wrote: Debian's memtest86+, bare and under three policies. It must draw its screen on the serial
- * line, be inside its tests, find no errors, and end every run in the same state.
+ * A guest that nobody here wrote: Debian's memtest86+, bare and under three policies, on a processor with PAE, which it then
+ * uses (all of linear space in 2 MiB pages), and on one without, where it never turns paging on. It must draw its screen on
+ * the serial line, be inside its tests, find no errors, and end every run of a model in the same state.
  * RINGFENCE_MEMTEST_INSTRUCTIONS says how long each run is; its tests begin at about 600 million (its delays are in time,
  * and time is instructions), CI asks for 2000 million.
  */
@@ -15,7 +16,6 @@ type Fetched =
   { readonly path: string; readonly skip?: undefined } | { readonly path?: undefined; readonly skip: string };
 
 let fetched: Fetched;
-let bare: GuestRun;
 
 function kernelOrSkip(context: TestContext): string {
   if (fetched.path !== undefined) return fetched.path;
@@ -23,20 +23,26 @@ function kernelOrSkip(context: TestContext): string {
   context.skip(fetched.skip);
 }
 
-const run = (kernel: string, monitor: 'none' | { policy: string }): Promise<GuestRun> =>
+const run = (kernel: string, model: string, monitor: 'none' | { policy: string }): Promise<GuestRun> =>
   runGuest(kernel, {
     append: 'console=ttyS0,115200',
     memory: '8M',
+    cpu: { model },
     monitor,
     limits: { maxInstructions: INSTRUCTIONS, timeoutSeconds: 600 },
   });
 
-describe('memtest86+', () => {
+describe.each([
+  { model: 'p6', pae: true },
+  { model: 'pentium', pae: false },
+])('memtest86+ on $model', ({ model, pae }) => {
+  let bare: GuestRun;
+
   beforeAll(async () => {
     const tool = new URL(`file://${root}/tools/guests/fetch.mjs`).href;
     const { ensureMemtest } = (await import(tool)) as { ensureMemtest(): Fetched };
     fetched = ensureMemtest();
-    if (fetched.path !== undefined) bare = await run(fetched.path, 'none');
+    if (fetched.path !== undefined) bare = await run(fetched.path, model, 'none');
   }, TIMEOUT);
 
   it('draws its screen on the serial line and is inside its tests, bare', async (context) => {
@@ -47,13 +53,14 @@ describe('memtest86+', () => {
     expect(screen).toMatch(/Test #\d/);
     expect(screen).toMatch(/\[(Address test|Moving inversions|Block move|Random|Modulo|Bit fade)/);
     expect(screen).toMatch(/Pass: +\d+ +Errors: 0\b/);
+    expect(screen.includes('[PAE]')).toBe(pae);
   });
 
   it.for(['step-through', 'data-swap', 'full-emulation'])(
     'ends the same under %s',
     { timeout: TIMEOUT },
     async (policy, context) => {
-      const monitored = await run(kernelOrSkip(context), { policy });
+      const monitored = await run(kernelOrSkip(context), model, { policy });
       expect(monitored.report.error).toBeUndefined();
       const { retired, serialSha256, stateHash } = bare.report;
       expect(monitored.report).toMatchObject({ outcome: 'limit-instructions', retired, serialSha256, stateHash });

@@ -1,0 +1,76 @@
+/**
+ * Runs a generated program bare and monitored and compares the ends: outcome, retired count, serial output, state hash.
+ * Which built packages do it is the caller's choice (`parts`): the fuzzer's command uses dist, a spec what it imports.
+ */
+const POLICIES = ['step-through', 'data-swap', 'full-emulation'];
+const CACHES = ['rebuild', 'tracked-lru', { name: 'tracked-lru', capacity: 8 }];
+const PROTECTIONS = ['wp-toggle', 'pdbr-reload'];
+
+export const COMBINATIONS = POLICIES.flatMap((policy) =>
+  CACHES.flatMap((shadowCache) => PROTECTIONS.map((protection) => ({ policy, shadowCache, protection }))),
+);
+
+/** Instructions after which a program that has not ended is compared as it stands. */
+export const BUDGET = 150_000;
+
+export function combinationName({ policy, shadowCache, protection }) {
+  const cache = typeof shadowCache === 'string' ? shadowCache : `${shadowCache.name}:${shadowCache.capacity}`;
+  return `${policy} ${cache} ${protection}`;
+}
+
+export function start(parts, program, monitor) {
+  const config = parts.parseMachineConfig({
+    memory: '2M',
+    serial: 'none',
+    loader: { name: 'flat', address: program.address, entry: program.entry },
+    cpu: { model: program.model },
+    monitor,
+  });
+  return parts.createMachine({
+    config,
+    registry: (parts.registry ??= parts.createRegistry([])),
+    kernel: { bytes: program.bytes, name: `seed ${program.seed}` },
+  });
+}
+
+/** `slice`: how often the run is held and looked at, which must change nothing. */
+export function finish(machine, { budget = BUDGET, slice = budget } = {}) {
+  let error;
+  try {
+    while (machine.retired < budget) {
+      if (machine.runSlice(Math.min(slice, budget - machine.retired)) === 'ended') break;
+      if (slice < budget) machine.stateHash();
+    }
+  } catch (caught) {
+    error = caught;
+  }
+  if (error !== undefined)
+    return { outcome: 'internal-error', detail: String(error.stack ?? error), retired: machine.retired };
+  return {
+    outcome: machine.end?.outcome ?? 'budget',
+    retired: machine.retired,
+    serial: machine.serialSha256(),
+    state: machine.stateHash(),
+  };
+}
+
+export function differs(a, b) {
+  return ['outcome', 'retired', 'serial', 'state'].find((field) => a[field] !== b[field]);
+}
+
+/** The bare end, and each combination that ends otherwise. */
+export function compare(parts, program, combinations, { observe, sliced = false } = {}) {
+  const machine = start(parts, program, 'none');
+  observe?.(machine);
+  const bare = finish(machine);
+  const failures = [];
+  const reports = [];
+  for (const [i, combination] of combinations.entries()) {
+    const monitored = start(parts, program, combination);
+    const ended = finish(monitored, sliced && i === 0 ? { slice: 997 } : {});
+    const field = bare.outcome === 'internal-error' ? 'outcome' : differs(bare, ended);
+    if (field !== undefined) failures.push({ combination, field, bare, ended });
+    if (ended.outcome !== 'internal-error') reports.push(monitored.monitorReport());
+  }
+  return { bare, machine, failures, reports };
+}
