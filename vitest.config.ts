@@ -1,6 +1,6 @@
 /**
  * The one vitest configuration, in two projects. `unit`: the specs beside the sources, run against sources, no build needed.
- * `system`: the tests of the apps, whole guests on the whole machine, and of the processor, every recorded vector. They run against the
+ * `system`: the tests of the apps and of the machine fuzzer, whole guests on the whole machine, and of the processor, every recorded vector. They run against the
  * built packages as users get them: vitest turns imports of a source module into property look-ups, which makes an interpreter ten
  * times slower.
  * Node 24 only; started by tools/workspace/steps.mjs. It does not check types (`npm run typecheck`).
@@ -10,7 +10,7 @@ import { defineConfig } from 'vitest/config';
 
 const packages = fileURLToPath(new URL('./packages', import.meta.url));
 const everything = ['**/node_modules/**', '**/dist/**'];
-const system = '{apps,packages}/*/test/**/*.spec.ts';
+const system = '{{apps,packages}/*/test/**,tools/machine-fuzz}/*.spec.ts';
 
 /** What a package's system tests share with its sources is built too. */
 const BUILT = { find: /^\.\.\/src\/testing\/index\.js$/, replacement: '../dist/testing/index.js' };

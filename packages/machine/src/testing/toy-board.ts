@@ -144,7 +144,7 @@ class ToyLoader {
 
 export const toyParts: readonly Part[] = [
   { kind: 'mmu', name: 'toy-mmu', summary: '', useClass: ToyMmuFactory },
-  { kind: 'model', name: 'p6', summary: '', model: { features: { pse: true, pge: true } } as CpuModel },
+  { kind: 'model', name: 'p6', summary: '', model: { isa: 6, features: { pse: true, pge: true } } as CpuModel },
   {
     kind: 'device',
     name: 'timer',

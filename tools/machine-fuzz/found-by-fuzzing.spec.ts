@@ -6,7 +6,7 @@ import { createMachine } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';
 import { parseMachineConfig, type MachineConfigInput } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
-import { Assembler, abs32, d16, d32 } from '../../../tools/machine-fuzz/assembler.mjs';
+import { Assembler, abs32, d16, d32 } from './assembler.mjs';
 
 const BASE = 0x10000;
 const OUT = 0x8000;

@@ -6,8 +6,8 @@ import { createMachine } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';
 import { parseMachineConfig } from '@ringfence/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fuzzSeed } from '../../../tools/machine-fuzz/fuzz.mjs';
-import { Reach } from '../../../tools/machine-fuzz/reach.mjs';
+import { fuzzSeed } from './fuzz.mjs';
+import { Reach } from './reach.mjs';
 
 const SEEDS = 24;
 const COMBINATIONS = 3;
