@@ -14,9 +14,7 @@ const IDT = 0x7000;
 const TSS = 0x6000;
 const TSS_DF = 0x6100;
 const STACK = 0x5000;
-const [CODE, DATA, CODE_USER, DATA_USER, STACK16, MAIN, DOUBLE, CONFORMING] = [
-  8, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38, 0x40,
-];
+const [CODE, DATA, DATA_USER, STACK16, MAIN, DOUBLE, CONFORMING] = [8, 0x10, 0x20, 0x28, 0x30, 0x38, 0x40];
 const GDT = [
   [0, 0],
   [0xffff, 0xcf9b00],
