@@ -10,7 +10,8 @@ import { defineConfig } from 'vitest/config';
 
 const packages = fileURLToPath(new URL('./packages', import.meta.url));
 const everything = ['**/node_modules/**', '**/dist/**'];
-const system = '{{apps,packages}/*/test/**,tools/machine-fuzz}/*.spec.ts';
+// Not one nested brace pattern: `**` within braces matches nothing.
+const system = ['{apps,packages}/*/test/**/*.spec.ts', 'tools/machine-fuzz/*.spec.ts'];
 
 /** What a package's system tests share with its sources is built too. */
 const BUILT = { find: /^\.\.\/src\/testing\/index\.js$/, replacement: '../dist/testing/index.js' };
@@ -35,7 +36,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{packages,apps,tools,examples,guests,bench}/**/*.spec.ts'],
-          exclude: [...everything, system],
+          exclude: [...everything, ...system],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -45,7 +46,7 @@ export default defineConfig({
         resolve: { alias: [...packagesAt('dist/index.js').alias, BUILT] },
         test: {
           name: 'system',
-          include: [system],
+          include: system,
           exclude: everything,
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -82,7 +82,7 @@ function program(body: (a: Assembler) => void): number[] {
   return a.finish();
 }
 
-const found: readonly (readonly [string, (a: Assembler) => void, number])[] = [
+const found: readonly (readonly [name: string, body: (a: Assembler) => void, out: number, outcome?: string])[] = [
   [
     'IRET of the nub to a 16-bit stack leaves the upper half of ESP alone',
     (a) => {
@@ -148,14 +148,26 @@ const found: readonly (readonly [string, (a: Assembler) => void, number])[] = [
     },
     9,
   ],
+  [
+    'an interrupt whose way to a handler is a triple fault is the end',
+    (a) => {
+      const out = (port: number, value: number) => [0xb0, value, 0xe6, port];
+      a.emit(out(0x20, 0x11), out(0x21, 0x20), out(0x21, 4), out(0x21, 1), out(0x21, 0xfe));
+      a.emit(out(0x43, 0x34), out(0x40, 4), out(0x40, 0), store(OUT, 3), 0xfb);
+      a.emit(0x40, 0xeb, 0xfd); // inc eax, for ever
+    },
+    3,
+    'triple-fault',
+  ],
 ];
 
-describe.each(found)('%s', (_name, body, out) => {
+const cases = found.map(([name, body, out, outcome = 'debug-exit']) => [name, body, out, outcome] as const);
+describe.each(cases)('%s', (_name, body, out, outcome) => {
   const bytes = program(body);
   const bare = run(bytes, 'none');
 
   it('bare', () => {
-    expect(bare.outcome).toBe('debug-exit');
+    expect(bare.outcome).toBe(outcome);
     expect(bare.out & ~0x46).toBe(out & ~0x46);
   });
 

@@ -28,6 +28,7 @@ export function generate(seed, { blockCount = 40 } = {}) {
   const model = MODELS[name];
   const pae = model.pae && random.chance(45);
   const globals = model.pge && random.chance(40);
+  const window = !globals && random.chance(25);
   const a = new Assembler(L.CODE);
   const cr4 = model.cr4
     ? (random.next() & model.cr4Bits & ~0x24) | (random.chance(70) ? 0x10 : 0) | (globals ? 0x80 : 0)
@@ -46,7 +47,18 @@ export function generate(seed, { blockCount = 40 } = {}) {
   emitNext(a, { blocks: blockCount });
   emitTargets(a);
 
-  const context = { a, random, model, pae, globals, ring: 0, mode: 'flat', floats: random.below(4), used: new Set() };
+  const context = {
+    a,
+    random,
+    model,
+    pae,
+    globals,
+    window,
+    ring: 0,
+    mode: 'flat',
+    floats: random.below(4),
+    used: new Set(),
+  };
   const made = [];
   for (let i = 0; i < blockCount; i++) {
     a.align(16);
@@ -68,18 +80,18 @@ export function generate(seed, { blockCount = 40 } = {}) {
     address: L.CODE,
     entry: a.address('start'),
     labels: a.labels,
-    bytes: image(a, bytes, { random, globals, pae, blockCount }),
+    bytes: image(a, bytes, { random, globals, window, pae, blockCount }),
   };
 }
 
-function image(a, code, { random, globals, pae, blockCount }) {
+function image(a, code, { random, globals, window, pae, blockCount }) {
   const image = new Image();
   image.bytes.set(code);
   for (const { at, length } of a.instructions) image.bytes[L.LENGTHS - L.CODE + at] = length;
   const root = pae ? L.PDPT_A : L.PD_A;
   writeDescriptors(image, a, random);
   writeTasks(image, a, root, random);
-  writePages(image, random, globals);
+  writePages(image, random, { globals, window });
   for (let i = 0; i < L.PLAY_PAGES << 12; i += 4) {
     if (i % 0x1000 < 0x80) image.word(L.PLAY_FRAMES + i, random.value());
   }
@@ -94,7 +106,7 @@ function image(a, code, { random, globals, pae, blockCount }) {
   register(L.IDTR_IMAGE, L.IDT, 0x7ff);
   register(L.GDTR_SHORT, L.GDT, random.pick([0x3f, 0x8f, 0xbf, 0xc3]));
   register(L.IDTR_SHORT, L.IDT, random.pick([0x17f, 0x3ff, 0x187]));
-  register(L.GDTR_OTHER, L.GDT_COPY, random.pick([0xbf, 0x8f, 0xffff]));
+  register(L.GDTR_OTHER, L.GDT_COPY + (random.chance(25) ? L.LARGE : 0), random.pick([0xbf, 0x8f, 0xffff]));
   register(L.IDTR_OTHER, L.IDT, random.pick([0x7ff, 0x407, 0xffff]));
   register(L.IDTR_REAL, 0, 0x3ff);
   for (let i = 0; i < blockCount; i++) image.word(L.BLOCK_TABLE + i * 4, a.address(`block${i}`));

@@ -77,6 +77,8 @@ export const IMAGE_END = 0x80000;
 export const PLAY = 0x400000;
 /** Linear: a large page (or whatever CR4 makes of it) over physical 0. */
 export const LARGE = 0x800000;
+/** Linear: the playground once more, in some programs. The monitor's window is there otherwise. */
+export const WINDOW_SLOT = 0xff800000;
 export const UNMAPPED = [0x440000, 0x40000000, 0x7ffffff0, 0xc0000000];
 export const VIDEO = 0xb8000;
 export const ROM = 0xf0000;

@@ -172,7 +172,7 @@ function directoryEdit(c) {
  */
 function pointerEdit(c) {
   const { a, random: r } = c;
-  const at = r.pick([L.PDPT_A, L.PDPT_B]) + r.pick([8, 16, 24]);
+  const at = r.pick([L.PDPT_A, L.PDPT_B]) + r.pick(c.window ? [8, 16] : [8, 16, 24]);
   if (r.chance(25)) {
     a.skippable(0xfa);
     a.skippable(store(at, r.pick([L.PAE_PD_TOP | 3, L.PAE_PD_TOP | 0x21, L.PAE_PD_TOP | 0x101])));
@@ -181,6 +181,12 @@ function pointerEdit(c) {
   }
   a.skippable(store(at, r.pick([L.PAE_PD_TOP | 1, L.PAE_PD_TOP | 0x19, 0, L.PAE_PD_A | 1])));
   if (r.chance(70)) reloadRoot(c);
+}
+
+/** The playground's other place, where the monitor's window likes to be, in programs that map it for good (tables.mjs). */
+function windowSlot(c) {
+  const { a, random: r } = c;
+  a.skippable(r.pick([0x8b, 0x89, 0x01, 0x87]), 0x0d, d32(L.WINDOW_SLOT + r.below(0x2ffc)));
 }
 
 /** Paging off, the other kind of tables, paging on. All of it in identity-mapped code, interrupts off. */
@@ -367,6 +373,7 @@ export const systemItems = [
   [3, entriesEdit, 'pte-string'],
   [4, directoryEdit, 'pde-edit'],
   [2, pointerEdit, 'pdpte-edit', (c) => c.pae],
+  [3, windowSlot, 'window-slot', (c) => c.window],
   [1, unpaged, 'paging-off'],
   [6, descriptorEdit, 'descriptor-edit'],
   [4, tables, 'table-registers'],

@@ -203,7 +203,7 @@ export function randomEntry(random, globals) {
   return (frame | bits) >>> 0;
 }
 
-export function writePages(image, random, globals) {
+export function writePages(image, random, { globals, window }) {
   const table = (at, size, from, count, rights) => {
     for (let i = 0; i < count; i++) image.word(at + i * size, ((from + i) << 12) | rights(from + i));
   };
@@ -227,13 +227,15 @@ export function writePages(image, random, globals) {
     image.word(pd + 4, play | 7);
     image.word(pd + 8, 0x83 | (random.chance(50) ? 4 : 0));
     if (random.chance(50)) image.word(pd + 1023 * 4, L.PT_TOP | 7);
+    if (window) image.word(pd + 1022 * 4, L.PT_PLAY_A | 7);
     image.word(paePd, L.PAE_PT_LOW | 7);
     image.word(paePd + 2 * 8, paePlay | 7);
     image.word(paePd + 4 * 8, 0x83 | (random.chance(50) ? 4 : 0));
     image.word(pdpt, paePd | 1);
-    if (random.chance(50)) image.word(pdpt + 24, L.PAE_PD_TOP | 1);
+    if (window || random.chance(50)) image.word(pdpt + 24, L.PAE_PD_TOP | 1);
   }
   image.word(L.PT_TOP + 1023 * 4, (L.PLAY_FRAMES + 0x3000) | 7);
+  if (window) image.word(L.PAE_PD_TOP + 508 * 8, L.PAE_PT_PLAY_A | 7);
   image.word(L.PAE_PD_TOP + 511 * 8, L.PAE_PT_TOP | 7);
   image.word(L.PAE_PT_TOP + 511 * 8, (L.PLAY_FRAMES + 0x3000) | 7);
 }

@@ -103,7 +103,7 @@ function strings(c) {
   const { a, random: r } = c;
   a.skippable(0xbe, d32(readAddress(r)));
   a.skippable(0xbf, d32(address(r)));
-  a.skippable(0xb9, d32(r.below(40)));
+  a.skippable(0xb9, d32(r.chance(8) ? 900 : r.below(40)));
   const op = r.pick(STRINGS);
   if (op < 0x70) a.skippable(0xba, d32(0x3d4)); // ins, outs: a port that remembers nothing harmful
   if (r.chance(30)) a.skippable(0xfc | r.below(2));
@@ -334,6 +334,46 @@ function selfModify(c) {
   a.skippable(0xb8 | register(r), d32(r.value()));
 }
 
+/** A few bytes of code somewhere else, and a call of it: in playground pages, beside descriptors, in the top page. */
+function elsewhere(c) {
+  const { a, random: r } = c;
+  const within = r.pick([0, 0x20, 0x7fd, 0xffb, 0xffc, 0xffd, 0xffe]);
+  const at = r.weighted([
+    [6, L.PLAY + (r.below(L.PLAY_PAGES) << 12) + within],
+    [2, L.PLAY_FRAMES + (r.below(L.PLAY_PAGES) << 12) + within],
+    [2, L.LDT + 0x200 + r.below(0x400)],
+    [1, L.GDT + 0x300 + r.below(0x100)],
+    [1, L.LARGE + L.PLAY_FRAMES + within],
+    [1, 0xfffff000 + r.below(0xff0)],
+  ]);
+  // Three small instructions and RET; written twice over, so that what ran there before has changed.
+  const code = [0, 0, 0].map(() => r.pick([0x40, 0x43, 0x90, 0xf8, 0xf5, 0x98, 0x99, 0xfa, 0xf1, 0xcc]));
+  a.skippable(0xc7, 0x05, d32(at), ...code, 0xc3);
+  a.skippable(0xb8, d32(at));
+  a.skippable(0xff, 0xd0);
+  if (r.chance(50)) {
+    a.skippable(0xc6, 0x05, d32(at), r.pick([0x42, 0xf9, 0x4b]));
+    a.skippable(0xb8, d32(at));
+    a.skippable(0xff, 0xd0);
+  }
+}
+
+/** A stack in the playground or beside the LDT for a moment, with an event or two on it. */
+function otherStack(c) {
+  const { a, random: r } = c;
+  const top = r.weighted([
+    [6, L.PLAY + (r.below(L.PLAY_PAGES) << 12) + r.pick([0, 2, 4, 8, 0x10, 0x800, 0xffe])],
+    [2, L.PLAY_FRAMES + (r.below(L.PLAY_PAGES) << 12) + r.pick([0, 6, 0x800])],
+    [2, L.LDT + 0x400 + r.below(0x800)],
+  ]);
+  a.skippable(0x89, 0xe5); // mov ebp,esp
+  a.skippable(0xbc, d32(top));
+  for (let i = 1 + r.below(3); i > 0; i--) {
+    a.skippable(r.pick([[0x60], [0x50], [0x9c], [0xcd, 0x31], [0x6a, 5], [0x58], [0x0f, 0xa0], [0xcc]]));
+  }
+  a.skippable(0x89, 0xec); // mov esp,ebp
+}
+
 export const integerItems = [
   [10, alu, 'alu'],
   [4, shift, 'shift'],
@@ -356,4 +396,6 @@ export const integerItems = [
   [3, ports, 'port-in'],
   [3, output, 'port-out'],
   [2, selfModify, 'self-modify'],
+  [3, elsewhere, 'code-elsewhere'],
+  [2, otherStack, 'other-stack'],
 ];

@@ -5,6 +5,7 @@
 import {
   RingfenceError,
   STOP_HALT,
+  STOP_REQUESTED,
   STOP_SHUTDOWN,
   checkedState,
   stateBytes,
@@ -27,6 +28,8 @@ import type { Machine, MachineEnd, SavedMachine, SliceOutcome } from './types.js
 
 /** A sleeping guest retires nothing: after so many wake-ups a slice ends all the same. */
 const MAX_SLEEPS = 10_000;
+/** So does one that only takes faults, whose executor comes back without an instruction so many times. */
+const MAX_BARREN = 10;
 export const EXIT_DEAD = 125;
 
 export interface MachineParts {
@@ -74,6 +77,7 @@ export class PcMachine implements Machine {
     const { scheduler } = board;
     const goal = executor.retired() + maxInstructions;
     let sleeps = 0;
+    let barren = 0;
     for (;;) {
       if (board.end !== undefined) return 'ended';
       scheduler.fireDue();
@@ -81,13 +85,17 @@ export class PcMachine implements Machine {
       const left = goal - executor.retired();
       if (left <= 0) return 'budget';
       board.running = true;
+      const before = executor.retired();
       let stop;
       try {
         stop = executor.run(Math.min(left, scheduler.next - scheduler.now()));
       } finally {
         board.running = false;
       }
-      if (stop === STOP_SHUTDOWN) {
+      if (stop === STOP_REQUESTED) {
+        barren = executor.retired() === before ? barren + 1 : 0;
+        if (barren >= MAX_BARREN && board.end === undefined) return 'budget';
+      } else if (stop === STOP_SHUTDOWN) {
         board.finish({ outcome: 'triple-fault', exitStatus: EXIT_DEAD, detail: 'the guest died of a triple fault' });
       } else if (stop === STOP_HALT && board.end === undefined) {
         // Sleep is for the next slice when this one ends with the HLT, whatever kind of executor says so first.

@@ -17,8 +17,8 @@ export class Counters {
     count(this.reasons, name);
   }
 
-  userEmulation(why: string): void {
-    count(this.user, why);
+  userEmulation(why: string, times = 1): void {
+    count(this.user, why, times);
   }
 
   report(policy: string, strategy: string, pager: Pager, relocations: number): MonitorReport {
@@ -49,10 +49,10 @@ interface Tally {
   count: number;
 }
 
-function count(tallies: Map<string, Tally>, name: string): void {
+function count(tallies: Map<string, Tally>, name: string, times = 1): void {
   const tally = tallies.get(name);
-  if (tally === undefined) tallies.set(name, { count: 1 });
-  else tally.count++;
+  if (tally === undefined) tallies.set(name, { count: times });
+  else tally.count += times;
 }
 
 function sorted(tallies: ReadonlyMap<string, Tally>): Record<string, number> {

@@ -26,6 +26,7 @@ import {
   SEG_ACCESS,
   SEG_WORDS,
   SHADOW,
+  SHUTDOWN,
   STEP_FAULTED,
   STEP_SHUTDOWN,
   STOP_BUDGET,
@@ -58,9 +59,15 @@ import { TRACE_DESCRIPTORS, TRACE_HIDDEN, TRACE_PAGE_TABLE } from './traces.js';
 import type { Window } from './window.js';
 import type { World } from './world.js';
 
+/** A state that the hardware cannot hold for so many instructions may well last: from there on the emulator runs in stretches. */
+const SINGLY = 8;
+const FIRST_STRETCH = 32;
+const LONGEST_STRETCH = 16384;
 const DR6_BS = 0x4000;
 const DR6_HITS = 0xf;
 const DR6_QUIET = 0xffff0ff0 | 0;
+/** Exits without an instruction retired after which `run` comes back: a guest may fault for ever. */
+const MAX_BARREN = 100_000;
 /** The monitor's parts, made and wired by assemble.ts. */
 export interface MonitorParts {
   readonly hardware: Processor;
@@ -94,6 +101,11 @@ export class Monitor implements GuestExecutor {
   private outcome: StepOutcome = 0;
   /** The emulator's count when the step in progress began; -1 between steps. */
   private stepFrom = -1;
+  /** The emulator runs by itself at the moment. */
+  private stretching = false;
+  /** How many times in a row the hardware could not hold the guest's state. */
+  private refusals = 0;
+  private stretch = FIRST_STRETCH;
 
   constructor(private readonly parts: MonitorParts) {
     this.h = parts.hardware.state;
@@ -109,18 +121,31 @@ export class Monitor implements GuestExecutor {
     const { hardware: hw, emulator } = this.parts;
     const target = hw.retired() + budget;
     this.stopRequested = false;
-    for (;;) {
-      const left = target - hw.retired();
+    let from = hw.retired();
+    for (let barren = 0; ; barren++) {
+      const now = hw.retired();
+      const left = target - now;
+      if (now !== from) {
+        from = now;
+        barren = 0;
+      } else if (barren >= MAX_BARREN) {
+        return STOP_REQUESTED;
+      }
       if (this.outcome === STEP_SHUTDOWN) return STOP_SHUTDOWN;
       this.expireShadow();
       if (this.inMonitor) {
         if (left <= 0) return STOP_BUDGET;
         if (this.pin || this.g[HALTED] !== 0) {
           if (emulator.interruptDeliverable() && emulator.takeInterrupt()) this.parts.follower.follow();
+          if (this.g[SHUTDOWN] !== 0) {
+            // The way into the handler was a triple fault.
+            this.outcome = STEP_SHUTDOWN;
+            continue;
+          }
           if (this.g[HALTED] !== 0) return STOP_HALT;
         }
         if (this.stopRequested) return STOP_REQUESTED;
-        if (!this.enter()) continue;
+        if (!this.enter(left)) continue;
       } else {
         if (left <= 0) return STOP_BUDGET;
         if (this.stopRequested) return STOP_REQUESTED;
@@ -135,6 +160,7 @@ export class Monitor implements GuestExecutor {
   requestStop(): void {
     this.stopRequested = true;
     this.parts.hardware.requestStop();
+    if (this.stretching) this.parts.emulator.requestStop();
   }
 
   setIntr(level: boolean): void {
@@ -200,16 +226,19 @@ export class Monitor implements GuestExecutor {
 
   // ------------------------------------------------------------------------------------------ in and out
 
-  /** Into the guest; or, where the hardware cannot hold the guest's state, one instruction on the emulator. */
-  private enter(): boolean {
+  /** Into the guest; or, where the hardware cannot hold the guest's state, one instruction or a stretch on the emulator. */
+  private enter(left: number): boolean {
     const { world, pager, window, follower } = this.parts;
     pager.reap();
     const slot = window.slot;
     if (!world.canHold()) {
       this.stepper.abandon();
-      this.emulate(`state-${world.refusal}`);
+      if (this.refusals++ < SINGLY) this.emulate(`state-${world.refusal}`);
+      else this.runEmulator(left);
       return false;
     }
+    this.refusals = 0;
+    this.stretch = FIRST_STRETCH;
     // Debug registers that aimed at the window's new place must go.
     if (window.slot !== slot) follower.follow();
     world.enter();
@@ -381,6 +410,28 @@ export class Monitor implements GuestExecutor {
       counters.userEmulation(why);
       this.name(why);
     }
+    if (this.g[SHADOW] !== 0) this.shadowAt = hw.retired();
+    this.parts.follower.follow();
+  }
+
+  /**
+   * Lets the emulator run by itself, in stretches that grow: a boot loader in real mode, a decompressor under a GDT that does
+   * not describe its code segment. The hardware gets the guest back at the end of a stretch; where that is makes no difference to
+   * the guest. All the stretch's instructions count as forced by the state, system instructions among them.
+   */
+  private runEmulator(left: number): void {
+    const { hardware: hw, emulator, counters, world } = this.parts;
+    const before = emulator.retired();
+    this.stepFrom = before;
+    this.stretching = true;
+    const stop = emulator.run(Math.min(left, this.stretch));
+    this.stretching = false;
+    this.stepFrom = -1;
+    this.stretch = Math.min(this.stretch * 2, LONGEST_STRETCH);
+    const done = emulator.retired() - before;
+    if (done > 0) hw.addRetired(done);
+    counters.userEmulation(`state-${world.refusal}`, done);
+    if (stop === STOP_SHUTDOWN) this.outcome = STEP_SHUTDOWN;
     if (this.g[SHADOW] !== 0) this.shadowAt = hw.retired();
     this.parts.follower.follow();
   }

@@ -96,6 +96,9 @@ export class CpuBase {
   // --- what makes the loop look up: see attention.ts ---
   attention = 0;
   stopRequested = false;
+  /** Events delivered since the count last moved (events/deliver.ts), and the count then. */
+  barren = 0;
+  barrenAt = -1;
   intr = false;
   nmiPending = false;
 

@@ -31,6 +31,8 @@ import { DR7_GD, refreshBreakpoints } from './breakpoints.js';
 import { enterHandler } from './gate.js';
 
 const SHADOW_MOV_SS = 2;
+/** A handler that faults at its first instruction can do so for ever and retire nothing: `run` comes back now and then. */
+const MAX_BARREN = 100_000;
 
 /**
  * Delivers an exception at CS:EIP. `dr6`: bits an instruction breakpoint leaves in DR6. `raised`: an instruction raised it;
@@ -103,6 +105,17 @@ function isContributory(vector: number): boolean {
   return vector === VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
 }
 
+function noteDelivery(c: Cpu): void {
+  const now = c.retired();
+  if (now !== c.barrenAt) {
+    c.barrenAt = now;
+    c.barren = 0;
+  } else if (++c.barren >= MAX_BARREN) {
+    c.barren = 0;
+    c.stopRequested = true;
+  }
+}
+
 /** Enters the handler; a fault on the way is served in its place, or becomes a double fault, or shuts down. */
 function serve(c: Cpu, vector: number, errorCode: number, exception: boolean, rf: boolean): boolean {
   for (;;) {
@@ -110,6 +123,7 @@ function serve(c: Cpu, vector: number, errorCode: number, exception: boolean, rf
     c.ext = 1;
     try {
       enterHandler(c, vector, errorCode, false, rf, c.s[EIP]);
+      noteDelivery(c);
       c.refreshAttention();
       c.observer?.delivered();
       return true;

@@ -35,7 +35,7 @@ interface Entry extends Divergence {
   readonly where?: (op: Op, vector: Vector) => (at: number) => boolean;
 }
 
-const [NP, SS, GP, PF, AC, XM] = [11, 12, 13, 14, 17, 19];
+const [NP, SS, GP, PF, AC] = [11, 12, 13, 14, 17];
 const MEMORY_FAULTS = new Set([SS, GP, PF, AC]);
 const FAULTS = new Set([NP, SS, GP, PF, AC]);
 const faulted = (_op: Op, { outcome }: Vector) => MEMORY_FAULTS.has(outcome.vector);
@@ -85,13 +85,6 @@ const ENTRIES: readonly Entry[] = [
     why: 'REP asks for the right to the port even if its count is zero',
     cite: 'SDM Vol. 2, "REP/REPE/REPZ/REPNE/REPNZ", Operation: with a count of zero the string instruction is not executed',
     when: (op, { outcome }, ours) => op.rep !== 0 && outcome.vector === GP && ours.vector !== GP,
-    everything: true,
-  },
-  {
-    mnemonics: /^arpl$/,
-    why: 'memory is written, and its right to be written looked at, only if RPL changes',
-    cite: 'SDM Vol. 2, "ARPL", Protected Mode Exceptions: #GP(0) if the destination is located in a non-writable segment',
-    when: (op, _vector, ours) => op.mem && (ours.vector === GP || ours.vector === PF),
     everything: true,
   },
   {
@@ -151,7 +144,7 @@ const ENTRIES: readonly Entry[] = [
     mnemonics: /^(cvt(t?p[sd]2pi|pi2p[sd])|maskmovq)$/,
     why: 'the x87 goes over to MMX also when the instruction faults',
     cite: 'SDM Vol. 3A, 6.5 "Exception Classifications"; Vol. 1, 11.6.7 "Interaction of SSE/SSE2 Instructions with x87 FPU and MMX Instructions"',
-    when: (_op, { outcome }) => outcome.vector === XM || MEMORY_FAULTS.has(outcome.vector),
+    when: faulted,
     fsw: TOP,
     tags: true,
   },
