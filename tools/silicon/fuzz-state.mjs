@@ -26,6 +26,8 @@ export class State {
     this.ignore = [];
     this.final = undefined;
     this.pending = [];
+    /** Where in memory targets of indirect transfers lie. */
+    this.slots = [];
     this.taint = 0;
     /** C1 is open. */
     this.c1 = false;

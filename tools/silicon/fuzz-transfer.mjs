@@ -8,6 +8,9 @@ import { Operands } from './fuzz-operands.mjs';
 import { ARITH } from './fuzz-semantics.mjs';
 import { CODE16, CODE32, CS, DS, EAX, EBX, ECX, EDX, ESI, ESP, GOOD_DATA, le } from './fuzz-table.mjs';
 
+/** Bytes of the longest target in memory. */
+const FAR_POINTER = 6;
+
 export class Transfers extends Operands {
   /** Branches, calls, returns: all lead forward. */
   transfer(row, key, size) {
@@ -75,6 +78,9 @@ export class Transfers extends Operands {
     const at = DATA_BASE + this.rnd.below(0x30);
     const offset = (at - baseOf(ds)) >>> 0;
     if (this.bits === 16 && offset > 0xffff) return undefined;
+    // Two targets that overlapped would lead one of them past what makes flags defined again.
+    if (this.slots.some((slot) => Math.abs(slot - at) < FAR_POINTER)) return undefined;
+    this.slots.push(at);
     return { at, modrm: this.bits === 16 ? [6, ...le(offset, 2)] : [5, ...le(offset, 4)] };
   }
 

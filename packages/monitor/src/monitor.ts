@@ -63,6 +63,7 @@ import type { World } from './world.js';
 const SINGLY = 8;
 const FIRST_STRETCH = 32;
 const LONGEST_STRETCH = 16384;
+const SHADOW_MOV_SS = 2;
 const DR6_BS = 0x4000;
 const DR6_HITS = 0xf;
 const DR6_QUIET = 0xffff0ff0 | 0;
@@ -98,6 +99,8 @@ export class Monitor implements GuestExecutor {
   private pin = false;
   /** `retired()` when the emulator last left an interrupt shadow behind; the shadow is over once the count moves on. */
   private shadowAt = -1;
+  /** The hardware runs the guest with its INTR pin high, and takes the interrupt before the first instruction that may be interrupted. */
+  private armed = false;
   private outcome: StepOutcome = 0;
   /** The emulator's count when the step in progress began; -1 between steps. */
   private stepFrom = -1;
@@ -212,6 +215,7 @@ export class Monitor implements GuestExecutor {
     }
     this.parts.world.peek();
     this.expireShadow();
+    if (this.h[SHADOW] !== 0) this.takeShadow();
   }
 
   dump(): string {
@@ -250,6 +254,7 @@ export class Monitor implements GuestExecutor {
   private armInterrupt(left: number): number {
     const { hardware: hw, world } = this.parts;
     const wanted = this.pin && (this.g[EFLAGS] & FLAG_IF) !== 0;
+    this.armed = false;
     if (!wanted || world.stepping) {
       hw.setIntr(false);
       return left;
@@ -260,7 +265,15 @@ export class Monitor implements GuestExecutor {
       return 1;
     }
     hw.setIntr(true);
+    this.armed = true;
     return left;
+  }
+
+  /** The hardware stands, or stood when it trapped, in the shadow of a MOV SS that the guest executed directly. */
+  private takeShadow(): void {
+    this.g[SHADOW] = SHADOW_MOV_SS;
+    this.shadowAt = this.parts.hardware.retired();
+    this.parts.emulator.stateChanged();
   }
 
   /** An interrupt shadow lasts for one instruction, wherever that was executed. */
@@ -292,6 +305,8 @@ export class Monitor implements GuestExecutor {
     counters.exits++;
     this.named = false;
     this.expireShadow();
+    // An instruction was tried although an interrupt was waiting: MOV SS went before it. Whatever became of the trap, it still does.
+    if (this.armed && world.vector !== HOST_INTERRUPT_VECTOR && world.vector !== VEC_DB) this.takeShadow();
     switch (world.vector) {
       case VEC_PF:
         this.pageFault(this.h[CR2], world.errorCode);
@@ -432,6 +447,8 @@ export class Monitor implements GuestExecutor {
     if (done > 0) hw.addRetired(done);
     counters.userEmulation(`state-${world.refusal}`, done);
     if (stop === STOP_SHUTDOWN) this.outcome = STEP_SHUTDOWN;
+    // A device asked for it, or the guest faults and faults and retires nothing.
+    if (stop === STOP_REQUESTED) this.stopRequested = true;
     if (this.g[SHADOW] !== 0) this.shadowAt = hw.retired();
     this.parts.follower.follow();
   }

@@ -1,11 +1,11 @@
 /**
- * Call gates and direct far transfers from every privilege level: CALL and JMP, gates of 16 and 32 bits, each DPL of the gate, each RPL,
+ * Gates and direct far transfers from every privilege level: CALL, JMP and INT n, gates of 16 and 32 bits, each DPL of the gate, each RPL,
  * conforming and nonconforming code of each level. The rules are SDM Vol. 3A, 5.8.1 "Direct Calls or Jumps to Code Segments" and 5.8.4
  * "Accessing a Code Segment Through a Call Gate", tables 5-1 and 5-2, written out here once more. What frames look like is in segments/far.spec.ts.
  */
-import { CPL, CS, EIP, ESP, SS } from '@ringfence/sdk';
+import { CPL, CS, EIP, ESP, FLAG_IF, FLAG_NT, SS } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
-import { CODE, DATA, FREE, GDT, KERNEL_STACK, TSS, USER_STACK, type TestMachine } from '../testing/machine.js';
+import { CODE, DATA, FREE, GDT, IDT, KERNEL_STACK, TSS, USER_STACK, type TestMachine } from '../testing/machine.js';
 import { machineIn, outcome } from '../testing/modes.js';
 
 const TARGET = FREE + 0x28;
@@ -102,6 +102,44 @@ describe.each(['call', 'jmp'] as const)('far %s', (kind) => {
     }
     expect(wrong.slice(0, 10)).toEqual([]);
     expect(entered).toBeGreaterThan(80);
+  });
+});
+
+describe('INT n (Vol. 3A, 6.12.1 "Exception- or Interrupt-Handler Procedures")', () => {
+  it.each([
+    ['16 bits', 0x86, 2],
+    ['32 bits', 0x8e, 4],
+  ] as const)('through a gate of %s', (_name, type, size) => {
+    const wrong: string[] = [];
+    let entered = 0;
+    for (const cpl of LEVELS) {
+      for (const dpl of LEVELS) {
+        for (const gateDpl of LEVELS) {
+          for (const trap of [0, 1]) {
+            for (const conforming of [false, true]) {
+              const m = machine(cpl, dpl, conforming);
+              m.gate(IDT, 0x30, TARGET | 3, DATA | 0x340, type | trap | (gateDpl << 5));
+              m.cpu.setEflags(m.cpu.getEflags() | FLAG_IF | FLAG_NT);
+              const inner = !conforming && dpl < cpl;
+              const top = inner ? STACKS[dpl] : m.s[ESP];
+              const text = outcome(m, [0xcd, 0x30]);
+              let want = at(inner ? dpl : cpl, size === 4 ? DATA | 0x340 : 0x340, (inner ? 5 : 3) * size);
+              if (gateDpl < cpl) want = `#GP(${(0x30 * 8 + 2).toString(16)})`;
+              else if (dpl > cpl) want = gp(TARGET);
+              else want += ` IF ${trap} NT 0`;
+              const flags = m.cpu.getEflags();
+              const shown = ` IF ${(flags & FLAG_IF) === 0 ? 0 : 1} NT ${(flags & FLAG_NT) === 0 ? 0 : 1}`;
+              const got = text === 'runs' ? place(m, top) + shown : text;
+              if (got !== want) wrong.push(`CPL ${cpl} DPL ${dpl} gate ${gateDpl} ${conforming}: ${got}, not ${want}`);
+              if (text === 'runs') entered++;
+            }
+          }
+        }
+      }
+    }
+    expect(wrong.slice(0, 10)).toEqual([]);
+    // Levels that may reach the gate times handlers they may enter, four of each.
+    expect(entered).toBe(80);
   });
 });
 

@@ -22,6 +22,8 @@ import {
   EDX,
   HALTED,
   MSR_ASSIST,
+  SEG,
+  SEG_BASE,
   VEC_DB,
   VEC_GP,
 } from '@ringfence/sdk';
@@ -103,7 +105,7 @@ export function clts(c: Cpu): void {
 }
 export function invlpgM(c: Cpu, op: Op): void {
   if (!c.privileged()) return;
-  c.invlpg((c.s[16 + op.seg * 4 + 1] + c.ea(op)) | 0);
+  c.invlpg((c.s[SEG + op.seg * 4 + SEG_BASE] + c.ea(op)) | 0);
 }
 export function hlt(c: Cpu): void {
   if (!c.privileged()) return;
