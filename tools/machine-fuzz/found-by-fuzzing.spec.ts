@@ -160,6 +160,18 @@ const found: readonly (readonly [name: string, body: (a: Assembler) => void, out
     'triple-fault',
   ],
   [
+    'a data breakpoint hit by the frame of a debug trap is a second trap, before its handler begins',
+    (a) => {
+      a.emit(store(IDT + 8, abs32('handler')), store(IDT + 12, 0x8e00));
+      a.emit(0x66, 0xc7, 0x05, d32(IDT + 10), d16(CODE), 0x66, 0xc7, 0x05, d32(IDT + 14), d16(BASE >>> 16));
+      a.emit(0xb8, d32(STACK - 8), 0x0f, 0x23, 0xc0, 0xb8, d32(0xd0002), 0x0f, 0x23, 0xf8); // DR0, DR7
+      a.emit(store(OUT, 0), store(STACK - 8, 7), 0x90, end); // the frame's CS will lie there
+      a.label('handler');
+      a.emit(0x83, 0x05, d32(OUT), 8, 0xcf); // add dword [OUT], 8; iret
+    },
+    16,
+  ],
+  [
     'the shadow of MOV SS outlasts a fault that only the monitor sees',
     (a) => {
       a.emit(store(IDT + 0x100, abs32('timer')), store(IDT + 0x104, 0x8e00));

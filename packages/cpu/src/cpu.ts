@@ -56,6 +56,7 @@ import {
   type Stop,
 } from '@ringfence/sdk';
 import { CpuAccess } from './core/access.js';
+import { PENDING_DEBUG } from './core/attention.js';
 import { NO_OPS } from './core/base.js';
 import { BlockCache } from './core/block-cache.js';
 import { FAULT } from './core/fault.js';
@@ -180,6 +181,10 @@ export class Cpu extends CpuAccess implements Processor {
     if (!eventDeliverable(this)) return false;
     deliverPending(this);
     return true;
+  }
+
+  get trapPending(): boolean {
+    return this.s[PENDING_DEBUG] !== 0;
   }
 
   interruptDeliverable(): boolean {

@@ -138,6 +138,10 @@ export class Monitor implements GuestExecutor {
       this.expireShadow();
       if (this.inMonitor) {
         if (left <= 0) return STOP_BUDGET;
+        if (emulator.trapPending) {
+          this.deliverTrap();
+          continue;
+        }
         if (this.pin || this.g[HALTED] !== 0) {
           if (emulator.interruptDeliverable() && emulator.takeInterrupt()) this.parts.follower.follow();
           if (this.g[SHUTDOWN] !== 0) {
@@ -234,6 +238,7 @@ export class Monitor implements GuestExecutor {
   private enter(left: number): boolean {
     const { world, pager, window, follower } = this.parts;
     pager.reap();
+    if (!world.stepping) pager.dropFlooded();
     const slot = window.slot;
     if (!world.canHold()) {
       this.stepper.abandon();
@@ -267,6 +272,17 @@ export class Monitor implements GuestExecutor {
     hw.setIntr(true);
     this.armed = true;
     return left;
+  }
+
+  /** A data breakpoint was hit while an event was delivered, or in the shadow of MOV SS: nothing of it is in the hardware. */
+  private deliverTrap(): void {
+    if (this.g[SHADOW] === SHADOW_MOV_SS) {
+      this.stepper.abandon();
+      this.emulate('state-debug');
+      return;
+    }
+    if (this.parts.emulator.run(0) === STOP_SHUTDOWN) this.outcome = STEP_SHUTDOWN;
+    this.parts.follower.follow();
   }
 
   /** The hardware stands, or stood when it trapped, in the shadow of a MOV SS that the guest executed directly. */

@@ -93,6 +93,11 @@ export interface Processor extends Stateful {
   takeInterrupt(): boolean;
   /** Whether `takeInterrupt` would deliver something now. */
   interruptDeliverable(): boolean;
+  /**
+   * A debug trap waits that no instruction of its own will deliver: a data breakpoint hit by the frame of an event, or
+   * one held off by MOV SS. `run(0)` delivers it, unless MOV SS still holds it off.
+   */
+  readonly trapPending: boolean;
   /** About the instruction that `step` last decoded; valid until the next step. */
   readonly lastInstruction: InstructionInfo;
   /** Decodes the instruction at CS:EIP without executing; undefined when its bytes cannot be fetched. */

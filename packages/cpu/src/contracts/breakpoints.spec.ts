@@ -139,6 +139,15 @@ describe('data breakpoints', () => {
     }
   });
 
+  it('the frame of a debug trap can hit one too: a second trap, before the handler begins', () => {
+    const m = arm(machine(), 0, 0x8fff8, 1, 4);
+    m.s[EBX] = 0x8fff8; // where the first frame will have CS
+    m.poke(CODE, ...WRITE4);
+    m.cpu.run(100);
+    expect(m.s[ESP]).toBe(0x90000 - 24);
+    expect([m.peek32(0x90000 - 12), m.peek32(0x90000 - 24)]).toEqual([CODE + 2, HANDLERS + 16]);
+  });
+
   it('several in one instruction are reported together', () => {
     const m = machine();
     arm(m, 0, DATA, 3);

@@ -125,7 +125,10 @@ function hold(c: Cpu): boolean {
 function attend(c: Cpu): number {
   const s = c.s;
   if (s[SHUTDOWN] !== 0) return STOP_SHUTDOWN;
-  if (s[PENDING_DEBUG] !== 0 && s[SHADOW] !== SHADOW_MOV_SS && !deliverDebugTrap(c)) return STOP_SHUTDOWN;
+  if (s[PENDING_DEBUG] !== 0 && s[SHADOW] !== SHADOW_MOV_SS) {
+    // Its frame may have hit a data breakpoint: another trap, before the handler's first instruction.
+    return deliverDebugTrap(c) ? -1 : STOP_SHUTDOWN;
+  }
   const deliverable = eventDeliverable(c);
   if (s[HALTED] !== 0 && !deliverable) return takeStop(c) ? STOP_REQUESTED : STOP_HALT;
   if (c.counting && c.left <= 0 && !refill(c)) return STOP_BUDGET;
