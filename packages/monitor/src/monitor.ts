@@ -372,7 +372,7 @@ export class Monitor implements GuestExecutor {
       this.emulate('structure', 'structure-load');
       return;
     }
-    if (write) pager.traceWrites++;
+    if (write) pager.noteWrite(frame);
     this.name(write ? 'structure-write' : 'structure-read');
     this.stepper.structureAccess({
       linear,

@@ -73,6 +73,8 @@ export class Pager implements ShadowCache {
   /** Dropped directories that the hardware's CR3 still named: they keep frame and window until it has moved on. */
   private readonly lingering: Table[] = [];
   private pinned: Table | undefined;
+  /** Tables that the strategy gives up for being written too often. */
+  private readonly flooded = new Set<Table>();
   /** By guest page: 1 when some entry may map it, 2 when some entry may map it writable. */
   private readonly mapped: Uint8Array;
 
@@ -140,6 +142,12 @@ export class Pager implements ShadowCache {
       table.wipe();
       this.free.push(table.frame);
     }
+  }
+
+  /** Drops what the strategy gave up for being written; not in the middle of a fill or a step. */
+  dropFlooded(): void {
+    for (const table of this.flooded) if (table !== this.active) this.drop(table);
+    this.flooded.clear();
   }
 
   /** Whether an access in `slot` gets by in the guest's view, be it to nothing: with paging off every one does. */
@@ -228,6 +236,14 @@ export class Pager implements ShadowCache {
   }
 
   // ------------------------------------------------------------------------------------------ guest writes
+
+  /** The guest's write to this traced frame trapped, whether or not it will change a byte. */
+  noteWrite(frame: number): void {
+    this.traceWrites++;
+    const tables = this.byGuestFrame.get(frame);
+    if (tables === undefined || this.strategy.written === undefined) return;
+    for (const table of tables) if (this.strategy.written(table)) this.flooded.add(table);
+  }
 
   /** Bytes of a traced guest page changed: drops what was derived from them. */
   tableWritten(address: number, bytes: number): void {

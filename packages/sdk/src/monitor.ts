@@ -115,6 +115,11 @@ export interface ShadowCacheStrategy {
   /** A table was made or used by a reload or a fill. */
   used(table: ShadowTable): void;
   dropped(table: ShadowTable): void;
+  /**
+   * A write of the guest to a table that this one shadows trapped. True: better to give it up; it is dropped before the
+   * guest runs on, unless it is the directory in use. Without this method tables go by reloads and eviction alone.
+   */
+  written?(table: ShadowTable): boolean;
   /** The table to evict when `capacity` is reached, among those for which `mayDrop` is true. */
   victim(cache: ShadowCache, mayDrop: (table: ShadowTable) => boolean): ShadowTable | undefined;
 }

@@ -42,6 +42,19 @@ describe('TrackedLru', () => {
     expect(victim()).toBe(leaf);
   });
 
+  it('gives up a table that is written and written and never used', () => {
+    const table = cache.add();
+    const other = cache.add();
+    const writes = (count: number) => Array.from({ length: count }, () => strategy.written(table));
+    expect(writes(16)).not.toContain(true);
+    expect(strategy.written(other)).toBe(false);
+    expect(writes(1)).toEqual([true]);
+    strategy.used(table);
+    expect(writes(16)).not.toContain(true);
+    cache.drop(table);
+    expect(writes(40)).not.toContain(true);
+  });
+
   it('refuses options it does not know', () => {
     expect(() => new TrackedLru({ capacty: 9 })).toThrow();
   });

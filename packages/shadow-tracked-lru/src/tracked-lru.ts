@@ -7,7 +7,9 @@
  * the entries it changed, so a kept table never grants more than the guest's tables do now.
  * Life cycle: made by a fault or reload (used), refreshed at each later use, evicted least recently used first, never the
  * directory in use and never the table being filled.
- * It cannot know when a page table was destroyed for good: frames reused as data go on costing exits until evicted.
+ * When a page table was destroyed for good nobody says; what is written FLOOD times and not used once meanwhile is taken for
+ * that and given up. A table that lives on all the same (a fork protects it, an exit clears it) is made anew when it is used,
+ * for fewer exits than the writes would have cost. Up to FLOOD exits a frame are paid for the knowledge.
  */
 import {
   Tokens,
@@ -23,12 +25,20 @@ export const trackedLruOptions = z.strictObject({
   capacity: z.number().int().min(8).max(900).default(256).describe('Most shadow tables kept, directories included.'),
 });
 
+/** Writes in a row without a use. A page of data is 1024 of them, a kernel that maps a single page two. */
+const FLOOD = 16;
+
+interface Kept {
+  readonly table: ShadowTable;
+  writes: number;
+}
+
 @injectable()
 export class TrackedLru implements ShadowCacheStrategy {
   readonly name = 'tracked-lru';
   readonly capacity: number;
   /** In order of last use, oldest first: a Map keeps insertion order. */
-  private readonly order = new Map<number, ShadowTable>();
+  private readonly order = new Map<number, Kept>();
 
   constructor(@inject(Tokens.Options) options: Readonly<Record<string, unknown>>) {
     this.capacity = trackedLruOptions.parse(options).capacity;
@@ -42,8 +52,15 @@ export class TrackedLru implements ShadowCacheStrategy {
   }
 
   used(table: ShadowTable): void {
+    const kept = this.order.get(table.id) ?? { table, writes: 0 };
+    kept.writes = 0;
     this.order.delete(table.id);
-    this.order.set(table.id, table);
+    this.order.set(table.id, kept);
+  }
+
+  written(table: ShadowTable): boolean {
+    const kept = this.order.get(table.id);
+    return kept !== undefined && ++kept.writes > FLOOD;
   }
 
   dropped(table: ShadowTable): void {
@@ -51,7 +68,7 @@ export class TrackedLru implements ShadowCacheStrategy {
   }
 
   victim(_cache: ShadowCache, mayDrop: (table: ShadowTable) => boolean): ShadowTable | undefined {
-    for (const table of this.order.values()) if (mayDrop(table)) return table;
+    for (const { table } of this.order.values()) if (mayDrop(table)) return table;
     return undefined;
   }
 }
