@@ -29,6 +29,7 @@ export const guestNames = [
   'fpu',
   'v86',
   'simd',
+  'disk',
 ];
 
 const COMPILE = [

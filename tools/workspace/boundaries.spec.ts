@@ -86,6 +86,8 @@ describe('every project', () => {
         testkit: 'testkit',
         machine: 'machine',
         trace: 'machine',
+        'disk-image': 'machine',
+        'guest-catalogue': 'machine',
         'preset-pc': 'preset',
         app: 'app',
       }[kind];

@@ -56,6 +56,7 @@ export function jobOf(guest: Guest, variant: Variant, plugins: readonly string[]
       append: guest.append,
       memory: guest.memory,
       loader: guest.loader,
+      drives: [...guest.drives],
       cpu: guest.model === undefined ? { core } : { core, model: guest.model },
       monitor:
         monitor === undefined
@@ -79,6 +80,10 @@ export function commandOf(guest: Guest, variant: Variant): string {
   if (guest.initrd !== undefined) words.push('--initrd', guest.initrd);
   if (guest.append !== '') words.push('--append', guest.append);
   if (guest.loader !== undefined) words.push('--loader', partLabel(guest.loader));
+  for (const drive of guest.drives) {
+    const pairs = Object.entries(drive).map(([key, value]) => `${key}=${String(value)}`);
+    words.push('--drive', pairs.join(','));
+  }
   if (guest.model !== undefined) words.push('--model', guest.model);
   words.push('-m', String(guest.memory), '--core', partLabel(variant.core));
   if (monitor !== undefined) {

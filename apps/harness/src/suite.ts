@@ -27,6 +27,8 @@ const guestFields = {
   memory: z.union([z.string(), z.number()]).optional(),
   model: z.string().min(1).optional(),
   loader: part.optional(),
+  /** As in a configuration; files are relative to the suite. */
+  drives: z.array(z.object({ file: z.string().min(1) }).catchall(z.unknown())).optional(),
   maxInstructions: z.number().int().positive().optional(),
   timeoutSeconds: z.number().positive().optional(),
   expect: expectSchema.optional(),
@@ -67,6 +69,7 @@ export interface Guest {
   readonly memory: string | number;
   readonly model: string | undefined;
   readonly loader: z.infer<typeof part> | undefined;
+  readonly drives: readonly { readonly file: string }[];
   readonly maxInstructions: number;
   readonly timeoutSeconds: number;
   readonly expect: { readonly status: number; readonly serial: readonly string[] };
@@ -120,6 +123,7 @@ function complete(folder: string, defaults: z.infer<typeof suiteSchema>['default
     memory,
     model: guest.model,
     loader: guest.loader,
+    drives: (guest.drives ?? []).map((drive) => ({ ...drive, file: resolve(folder, drive.file) })),
     maxInstructions: guest.maxInstructions ?? 1e9,
     timeoutSeconds: guest.timeoutSeconds ?? 120,
     expect: { status: expect.status ?? 0, serial: typeof serial === 'string' ? [serial] : serial },

@@ -6,20 +6,17 @@
  * and time is instructions), CI asks for 2000 million.
  */
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { type GuestRun, root, runGuest } from './run-guest.js';
+import { ensureGuest, type GuestOrSkip } from './fetched-guest.js';
+import { type GuestRun, runGuest } from './run-guest.js';
 import { screenOf } from './terminal.js';
 
 const INSTRUCTIONS = Number(process.env.RINGFENCE_MEMTEST_INSTRUCTIONS ?? 800_000_000);
 const TIMEOUT = 20 * 60_000;
 
-type Fetched =
-  { readonly path: string; readonly skip?: undefined } | { readonly path?: undefined; readonly skip: string };
-
-let fetched: Fetched;
+let fetched: GuestOrSkip;
 
 function kernelOrSkip(context: TestContext): string {
-  if (fetched.path !== undefined) return fetched.path;
-  if (process.env.RINGFENCE_REQUIRE_NETWORK_GUESTS) throw new Error(fetched.skip);
+  if (fetched.guest !== undefined) return fetched.guest.kernel;
   context.skip(fetched.skip);
 }
 
@@ -39,10 +36,8 @@ describe.each([
   let bare: GuestRun;
 
   beforeAll(async () => {
-    const tool = new URL(`file://${root}/tools/guests/fetch.mjs`).href;
-    const { ensureMemtest } = (await import(tool)) as { ensureMemtest(): Fetched };
-    fetched = ensureMemtest();
-    if (fetched.path !== undefined) bare = await run(fetched.path, model, 'none');
+    fetched = await ensureGuest('memtest86');
+    if (fetched.guest !== undefined) bare = await run(fetched.guest.kernel, model, 'none');
   }, TIMEOUT);
 
   it('draws its screen on the serial line and is inside its tests, bare', async (context) => {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { openDrives } from '@ringfence/disk-image';
 import { createMachine, runMachine, type RunReport } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';
 import { type MachineConfigInput, parseMachineConfig, type Plugin } from '@ringfence/sdk';
@@ -31,7 +32,9 @@ export async function runGuest(
     config,
     registry: createRegistry(plugins),
     kernel: { bytes: readFileSync(kernel), name: kernel },
+    initrd: config.initrd === undefined ? undefined : { bytes: readFileSync(config.initrd), name: config.initrd },
     channels: { serial },
+    drives: openDrives(config.drives),
   });
   const { exitStatus, report, dump } = await runMachine(machine, config.limits);
   return { status: exitStatus, report, serial: Uint8Array.from(sent), screen: machine.screen(), dump };

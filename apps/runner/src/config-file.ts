@@ -41,8 +41,21 @@ export function absolutePaths<T extends object>(config: T, base: string): T {
   const module = (value: unknown): unknown =>
     typeof value === 'string' && /^\.{1,2}[\\/]/.test(value) ? resolve(base, value) : value;
   const result = { ...config } as Record<string, unknown>;
-  for (const key of ['kernel', 'initrd', 'report']) if (key in result) result[key] = file(result[key]);
+  for (const key of ['kernel', 'initrd', 'report', 'screenshot', 'hda', 'cdrom'])
+    if (key in result) result[key] = file(result[key]);
   for (const key of ['serial', 'debugcon']) if (key in result) result[key] = channel(result[key]);
+  if (Array.isArray(result.drives)) {
+    result.drives = (result.drives as unknown[]).map((drive) =>
+      typeof drive === 'object' && drive !== null
+        ? { ...drive, file: file((drive as { file?: unknown }).file) }
+        : drive,
+    );
+  }
+  if (Array.isArray(result.drive)) {
+    result.drive = (result.drive as string[]).map((text) =>
+      text.replace(/(^|,)file=([^,]+)/, (_all, before: string, path: string) => `${before}file=${resolve(base, path)}`),
+    );
+  }
   for (const key of ['plugins', 'plugin']) {
     if (Array.isArray(result[key])) result[key] = (result[key] as unknown[]).map(module);
   }

@@ -25,6 +25,10 @@ export interface ConsoleChannel extends ByteChannel {
   readonly output: ByteOutput | undefined;
   /** Bytes for the guest to receive. */
   feed(bytes: Uint8Array): void;
+  /** No more bytes will come. */
+  end(): void;
+  /** Whether more bytes may come. */
+  readonly open: () => boolean;
 }
 
 export interface ConsoleHooks {
@@ -38,6 +42,7 @@ export function createConsole(target: ConsoleTarget, io: CliIo, hooks: ConsoleHo
   const output = outputOf(target, io, hooks);
   let pending: number[] = [];
   let at = 0;
+  let ended = false;
   let listener = (): void => {};
   return {
     output,
@@ -55,6 +60,11 @@ export function createConsole(target: ConsoleTarget, io: CliIo, hooks: ConsoleHo
       for (const byte of bytes) pending.push(byte);
       listener();
     },
+    end: () => {
+      ended = true;
+      listener();
+    },
+    open: () => !ended,
   };
 }
 

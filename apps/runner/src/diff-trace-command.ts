@@ -5,7 +5,7 @@
 import { createReadStream, openSync, closeSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { RingfenceError } from '@ringfence/sdk';
+import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
 import {
   checkHeader,
   compareTraces,
@@ -18,11 +18,12 @@ import {
   type Divergence,
   type TraceRecord,
 } from '@ringfence/trace';
+import { STATUS_INTERRUPTED } from './failure.js';
 import type { RunFlags } from './flags.js';
 import type { CliIo } from './io.js';
 import { planRun, type RunPlan } from './run-plan.js';
 import { sideChange } from './side-config.js';
-import { lastCount, makeMachine, monitorName, STATUS_INTERRUPTED, STATUS_LIMIT } from './trace-command.js';
+import { lastCount, makeMachine, monitorName, STATUS_LIMIT } from './trace-command.js';
 import { checkRange, parseContext, parseWhole } from './trace-flags.js';
 
 const STATUS_DIVERGED = 1;
@@ -42,6 +43,8 @@ export interface DiffFlags {
 export interface DiffRequest {
   readonly files: readonly string[];
   readonly flags: RunFlags;
+  /** As of RunRequest. */
+  readonly defaults?: MachineConfigInput;
   readonly diff: DiffFlags;
 }
 
@@ -175,7 +178,7 @@ async function reportLines(
   ];
 }
 
-async function planSides({ files, flags, diff }: DiffRequest, io: CliIo): Promise<[RunPlan, RunPlan]> {
+async function planSides({ files, flags, defaults, diff }: DiffRequest, io: CliIo): Promise<[RunPlan, RunPlan]> {
   if (files.length < 2 && diff.a === undefined && diff.b === undefined) {
     throw new RingfenceError('RF_BAD_USAGE', {
       message: 'nothing says in what the two runs differ',
@@ -184,7 +187,7 @@ async function planSides({ files, flags, diff }: DiffRequest, io: CliIo): Promis
     });
   }
   const plan = (file: string | undefined, flag: string, pairs: readonly string[] | undefined): Promise<RunPlan> =>
-    planRun({ configFile: file, flags, cwd: io.cwd, adjust: sideChange(flag, pairs ?? [], io.cwd) });
+    planRun({ configFile: file, flags, defaults, cwd: io.cwd, adjust: sideChange(flag, pairs ?? [], io.cwd) });
   return [await plan(files[0], '--a', diff.a), await plan(files[1] ?? files[0], '--b', diff.b)];
 }
 

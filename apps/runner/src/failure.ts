@@ -8,6 +8,7 @@ import type { CliIo } from './io.js';
 
 export const STATUS_USAGE = 2;
 export const STATUS_INTERNAL = 70;
+export const STATUS_INTERRUPTED = 130;
 
 /** Prints the error and answers the exit status. */
 export function reportFailure(error: unknown, io: CliIo): number {

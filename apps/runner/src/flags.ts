@@ -4,14 +4,19 @@
  * Names are checked later, against the registry.
  */
 import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
+import { driveFlags } from './drive-flags.js';
 import { parseCount, parsePart, parseRegex, parseSeconds } from './part-option.js';
 
 /** As commander hands them over: all text, absent when not given. */
 export interface RunFlags {
+  readonly guest?: string;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
   readonly memory?: string;
+  readonly drive?: readonly string[];
+  readonly hda?: string;
+  readonly cdrom?: string;
   readonly core?: string;
   readonly model?: string;
   readonly assist?: string;
@@ -27,6 +32,9 @@ export interface RunFlags {
   readonly timeout?: string;
   readonly plugin?: readonly string[];
   readonly report?: string;
+  /** Of `run` alone, as is the next. */
+  readonly screen?: boolean;
+  readonly screenshot?: string;
 }
 
 const MONITOR_FLAGS = [
@@ -49,6 +57,8 @@ export function applyFlags(base: MachineConfigInput, flags: RunFlags): MachineCo
   if (flags.debugcon !== undefined) config.debugcon = flags.debugcon;
   if (flags.report !== undefined) config.report = flags.report;
   if (flags.plugin !== undefined) config.plugins = [...(base.plugins ?? []), ...flags.plugin];
+  const drives = driveFlags(flags);
+  if (drives.length > 0) config.drives = [...(base.drives ?? []), ...drives];
   const cpu = { ...base.cpu };
   if (flags.core !== undefined) cpu.core = flags.core;
   if (flags.model !== undefined) cpu.model = flags.model;

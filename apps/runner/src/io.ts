@@ -1,7 +1,7 @@
 /**
  * What the command line needs of the process it runs in, as one injectable object: streams, environment, signals. The
  * commands never touch `process` themselves, so that specs call them in-process and see every byte.
- * It does not put a terminal into raw mode: Ctrl-C stays ours and prints the report so far.
+ * A terminal in raw mode is given back as it was on every way out of the process but SIGKILL.
  */
 import type { ReadStream } from 'node:tty';
 
@@ -9,13 +9,25 @@ import type { ReadStream } from 'node:tty';
 export interface InputSource {
   readonly isTTY: boolean;
   /** Starts delivering; the source must never keep the process alive. Answers how to stop. */
-  attach(onBytes: (bytes: Uint8Array) => void): () => void;
+  attach(listener: InputListener): () => void;
+}
+
+export interface InputListener {
+  readonly onBytes: (bytes: Uint8Array) => void;
+  /** No more will come. */
+  readonly onEnd: () => void;
+  /** Have a terminal send each key as it is struck and act on none; nothing for what is no terminal. */
+  readonly raw: boolean;
 }
 
 export interface CliIo {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: InputSource;
+  /** Whether standard output is a terminal, which can be drawn on. */
+  readonly stdoutIsTTY: boolean;
+  /** Calls `handler` when the terminal has another size; answers how to stop listening. */
+  onResize(handler: () => void): () => void;
   /** False once the reader has gone away (a closed pipe). */
   stdout(data: string | Uint8Array): boolean;
   stderr(text: string): void;
@@ -38,6 +50,11 @@ export function processIo(): CliIo {
     cwd: process.cwd(),
     env: process.env,
     stdin: { isTTY: process.stdin.isTTY === true, attach: attachStdin },
+    stdoutIsTTY: process.stdout.isTTY === true,
+    onResize: (handler) => {
+      process.stdout.on('resize', handler);
+      return () => process.stdout.off('resize', handler);
+    },
     stdout: (data) => {
       if (stdoutOpen) process.stdout.write(data);
       return stdoutOpen;
@@ -52,16 +69,45 @@ export function processIo(): CliIo {
   };
 }
 
-function attachStdin(onBytes: (bytes: Uint8Array) => void): () => void {
+function attachStdin({ onBytes, onEnd, raw }: InputListener): () => void {
   const stdin: ReadStream = process.stdin;
-  const onError = (): void => {};
+  // A terminal that goes away gives an error, not an end.
+  const onError = (): void => onEnd();
   stdin.on('data', onBytes);
+  stdin.on('end', onEnd);
   stdin.on('error', onError);
+  const cooked = raw && stdin.isTTY ? makeRaw(stdin) : (): void => {};
   stdin.resume();
   stdin.unref?.();
   return () => {
+    cooked();
     stdin.off('data', onBytes);
+    stdin.off('end', onEnd);
     stdin.pause();
     stdin.unref?.();
   };
+}
+
+/** Answers how to put the terminal back, which also happens when the process ends by itself or by a fault. */
+function makeRaw(terminal: ReadStream): () => void {
+  // Whoever stops and continues us (a shell's job control) leaves the terminal as it likes it.
+  const enter = (): void => void attempt(() => terminal.setRawMode(true));
+  const leave = (): void => void attempt(() => terminal.setRawMode(false));
+  enter();
+  process.on('SIGCONT', enter);
+  process.on('exit', leave);
+  return () => {
+    process.off('SIGCONT', enter);
+    process.off('exit', leave);
+    leave();
+  };
+}
+
+/** A terminal that has gone away refuses every change of mode; there is nothing left to put back then. */
+function attempt(change: () => void): void {
+  try {
+    change();
+  } catch {
+    // gone
+  }
 }

@@ -14,10 +14,22 @@ export const collect = (value: string, previous: string[] | undefined): string[]
 export function addMachineOptions(command: Command, shown: { consoles: boolean; report: boolean }): Command {
   command
     .optionsGroup('Guest:')
+    .option(
+      '--guest <name>',
+      'a guest of `ringfence guest list`, fetched when it is not here; brings kernel, initrd, memory',
+    )
     .option('--kernel <file>', 'kernel: multiboot ELF, Linux bzImage, or a flat image with --loader flat')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <text>', 'kernel command line')
     .option('-m, --memory <size>', 'guest memory, e.g. 8M (default: 64M)')
+    .option('--hda <image>', 'first disk, raw or qcow2; writes stay in memory')
+    .option('--cdrom <image>', 'disc in the CD-ROM drive')
+    .addOption(
+      new Option(
+        '--drive <file=F[,k=v]>',
+        'disk or disc: format=raw|qcow2, media=disk|cdrom, unit=0..3, snapshot=on|off (repeatable)',
+      ).argParser(collect),
+    )
     .option('--loader <name[,k=v]>', 'loader, when it should not be found by the file itself')
     .optionsGroup('Processor:')
     .option('--core <name>', 'processor core (default: interpreter)')

@@ -5,9 +5,10 @@
 import { Command } from 'commander';
 import type { RunFlags } from './flags.js';
 import { addMachineOptions, collect, CONFIG_ARGUMENT, prepare } from './machine-options.js';
+import { addGuestCommands, type GuestActions } from './guest-program.js';
 import { addTraceCommands, type TraceActions } from './trace-program.js';
 
-export interface ProgramActions extends TraceActions {
+export interface ProgramActions extends TraceActions, GuestActions {
   readonly version: string;
   out(text: string): void;
   run(configFile: string | undefined, flags: RunFlags): Promise<void>;
@@ -21,6 +22,8 @@ Examples:
   ringfence run --kernel hello.elf --monitor step-through --report report.json
   ringfence run --kernel memtest86+ia32.bin --append console=ttyS0,115200 -m 8M --max-instructions 2e9
   ringfence run --kernel k.elf --monitor data-swap --shadow-cache tracked-lru,capacity=64 --protection pdbr-reload
+  ringfence run --guest debian-busybox --append 'console=ttyS0 -- "free; ps"'
+  ringfence run --guest memtest86 --screen
   ringfence run machine.yaml --until-serial 'login:' --timeout 60
 
 Exit status:
@@ -36,6 +39,7 @@ export function createProgram(actions: ProgramActions): Command {
     .addHelpText('after', '\nStart with: ringfence run --help; ringfence plugins lists what can be named in flags.\n');
   addRun(program, actions);
   addTraceCommands(program, actions);
+  addGuestCommands(program, actions);
   const plugins = prepare(program.command('plugins'), actions)
     .description(
       'list every registered part by kind: processor cores and models, devices, loaders, policies, strategies',
@@ -57,6 +61,9 @@ function addRun(program: Command, actions: ProgramActions): void {
     .description('run a guest; flags override the configuration file')
     .argument('[config]', CONFIG_ARGUMENT);
   addMachineOptions(run, { consoles: true, report: true })
+    .optionsGroup('Screen:')
+    .option('--screen', "draw the guest's text screen on this terminal, in place of the serial line")
+    .option('--screenshot <file>', 'write the screen at the end of the run there, as PNG')
     .addHelpText('after', RUN_EXAMPLES)
     .action((config: string | undefined, flags: RunFlags) => {
       const { plugin, ...rest } = flags;

@@ -1,6 +1,6 @@
 /**
- * Writes the JSON report so that a reader sees either a whole report or none: into a temporary file beside it, synced,
- * then renamed over it. `probeReport` finds out before a long run whether that will be possible, and leaves nothing behind.
+ * Writes a file at the end of a run (the JSON report, a picture) so that a reader sees it whole or not at all: into a
+ * temporary file beside it, synced, then renamed over it. `probeReport` finds out before a long run whether that will be possible, and leaves nothing behind.
  * A path that is no regular file (/dev/stdout, a FIFO) is written to directly and never replaced.
  */
 import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ function placeOf(path: string): Place {
   return { path: real, temporary: `${real}.${process.pid}.tmp` };
 }
 
-/** Throws RF_OUTPUT_UNWRITABLE when a report could not be written to `path`. */
+/** Throws RF_OUTPUT_UNWRITABLE when a report or picture could not be written to `path`. */
 export function probeReport(path: string): void {
   try {
     const { temporary } = placeOf(path);
@@ -33,16 +33,20 @@ export function probeReport(path: string): void {
   }
 }
 
-/** Throws RF_OUTPUT_UNWRITABLE; the temporary file never stays. */
+/** Throws RF_OUTPUT_UNWRITABLE. */
 export function writeReport(path: string, report: unknown): void {
-  const text = `${JSON.stringify(report, null, 2)}\n`;
+  writeWhole(path, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+/** Throws RF_OUTPUT_UNWRITABLE; the temporary file never stays. */
+export function writeWhole(path: string, content: string | Uint8Array): void {
   let temporary: string | undefined;
   try {
     const place = placeOf(path);
     temporary = place.temporary;
-    if (temporary === undefined) writeFileSync(place.path, text);
+    if (temporary === undefined) writeFileSync(place.path, content);
     else {
-      writeSynced(temporary, text);
+      writeSynced(temporary, content);
       renameSync(temporary, place.path);
     }
   } catch (cause) {
@@ -51,10 +55,10 @@ export function writeReport(path: string, report: unknown): void {
   }
 }
 
-function writeSynced(path: string, text: string): void {
+function writeSynced(path: string, content: string | Uint8Array): void {
   const fd = openSync(path, 'w');
   try {
-    writeFileSync(fd, text);
+    writeFileSync(fd, content);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

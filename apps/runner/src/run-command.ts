@@ -3,13 +3,18 @@
  * everything has been validated, and whatever ends the run (the guest, a limit, Ctrl-C, a full disk), the report so far is
  * written and the consoles are complete.
  */
+import { openDrives } from '@ringfence/disk-image';
 import { createMachine, type Machine, type RunResult, runMachine } from '@ringfence/machine';
 import { RingfenceError } from '@ringfence/sdk';
 import { type ConsoleChannel, createConsole, openOutputs } from './console.js';
+import { ESCAPE_HELP, EscapeKeys } from './escape-keys.js';
 import type { CliIo } from './io.js';
 import { probeReport, writeReport } from './report-file.js';
 import { planRun, type RunPlan, type RunRequest } from './run-plan.js';
+import { AnsiScreen } from './screen/ansi-screen.js';
 import { formatSummary } from './summary.js';
+
+const CTRL_C = 0x03;
 
 /** Answers the exit status; throws a RingfenceError for what should be reported as an error. */
 export async function runCommand(request: RunRequest, io: CliIo): Promise<number> {
@@ -25,32 +30,94 @@ export async function runCommand(request: RunRequest, io: CliIo): Promise<number
   };
   const serial = createConsole(plan.serial, io, hooks);
   const debugcon = createConsole(plan.debugcon, io, hooks);
+  if (plan.screen && !io.stdoutIsTTY) throw noTerminal();
   const takesInput = plan.serial.kind === 'stdio' && (plan.stdinWanted || io.stdin.isTTY);
+  // A person is at a terminal: keys are the guest's.
+  const interactive = takesInput && io.stdin.isTTY;
   const machine = createMachine({
     config: plan.config,
     registry: plan.registry,
     kernel: plan.kernel,
     initrd: plan.initrd,
+    drives: openDrives(plan.config.drives),
     channels: { serial, debugcon },
-    awaitsInput: takesInput,
+    awaitsInput: () => takesInput && serial.open(),
+    // Whoever may still type something lives in host time; a guest that waits for it need not keep the host busy.
+    pacesSleep: takesInput,
   });
-  if (plan.config.report !== undefined) probeReport(plan.config.report);
+  for (const path of [plan.config.report, plan.screenshot]) if (path !== undefined) probeReport(path);
   openOutputs([serial.output, debugcon.output]);
 
   const stopListening = io.onInterrupt(() => abort.abort());
-  const detach = takesInput ? io.stdin.attach((bytes) => serial.feed(bytes)) : (): void => {};
+  const detach = takesInput ? attachInput(serial, interactive, io, abort) : (): void => {};
+  const leaveScreen = plan.screen ? showScreen(machine, io, abort) : (): void => {};
   try {
     const result = await runMachine(machine, plan.config.limits, abort.signal);
+    // The summary is for a terminal as it was.
+    leaveScreen();
+    detach();
     closeOutputs([serial, debugcon]);
     finish(plan, machine, result, io);
     if (outputError !== undefined) throw outputError;
+    if (plan.screenshot !== undefined) await screenshot(plan.screenshot, machine);
     if (result.report.error !== undefined) throw faultOfOurs(result);
     return result.exitStatus;
   } finally {
+    leaveScreen();
     detach();
     stopListening();
     closeOutputs([serial, debugcon]);
   }
+}
+
+/** Answers how to stop. On a terminal every key is the guest's, save the commands after Ctrl-A. */
+function attachInput(serial: ConsoleChannel, interactive: boolean, io: CliIo, abort: AbortController): () => void {
+  const pass = (bytes: Uint8Array): void => serial.feed(bytes);
+  const keys = new EscapeKeys({
+    pass,
+    quit: () => abort.abort(),
+    help: () => io.stderr(`\r\n${ESCAPE_HELP.join('\r\n')}\r\n`),
+  });
+  const onBytes = interactive ? (bytes: Uint8Array): void => keys.feed(bytes) : pass;
+  const detach = io.stdin.attach({ onBytes, onEnd: () => serial.end(), raw: interactive });
+  if (interactive) io.stderr('ringfence: Ctrl-A x ends the run, Ctrl-A h helps\r\n');
+  return detach;
+}
+
+/**
+ * Answers how to stop. The terminal shows nothing that is typed: keys are not the guest's here, but Ctrl-C and Ctrl-A x
+ * end the run.
+ */
+function showScreen(machine: Machine, io: CliIo, abort: AbortController): () => void {
+  const screen = new AnsiScreen(
+    () => machine.frame(),
+    (text) => void (io.stdout(text) || abort.abort()),
+  );
+  const quit = (): void => abort.abort();
+  const keys = new EscapeKeys({ pass: (bytes) => void (bytes.includes(CTRL_C) && quit()), quit, help: () => {} });
+  const detach = io.stdin.isTTY
+    ? io.stdin.attach({ onBytes: (bytes) => keys.feed(bytes), onEnd: quit, raw: true })
+    : (): void => {};
+  const stopListening = io.onResize(() => screen.redraw());
+  screen.start();
+  return () => {
+    screen.stop();
+    stopListening();
+    detach();
+  };
+}
+
+/** Loaded when asked for: an encoder of PNG files is not part of a run. */
+async function screenshot(path: string, machine: Machine): Promise<void> {
+  const { writeScreenshot } = await import('./screen/screenshot.js');
+  writeScreenshot(path, machine.frame());
+}
+
+function noTerminal(): RingfenceError {
+  return new RingfenceError('RF_BAD_USAGE', {
+    message: '--screen draws on a terminal, and standard output is none',
+    fix: 'run it in a terminal, or take --screenshot FILE',
+  });
 }
 
 function closeOutputs(channels: readonly ConsoleChannel[]): void {

@@ -31,12 +31,17 @@ export interface RunPlan {
   readonly debugcon: ConsoleTarget;
   /** Standard input goes to the guest: a terminal, or `serial: stdio` was asked for by name. */
   readonly stdinWanted: boolean;
+  /** The guest's screen has the terminal. */
+  readonly screen: boolean;
+  readonly screenshot: string | undefined;
 }
 
 export interface RunRequest {
   readonly configFile: string | undefined;
   readonly flags: RunFlags;
   readonly cwd: string;
+  /** What file and flags are laid over, e.g. the configuration of a fetched guest. */
+  readonly defaults?: MachineConfigInput;
   /** A last change to the configuration, after file and flags. */
   readonly adjust?: (input: MachineConfigInput) => MachineConfigInput;
 }
@@ -45,27 +50,39 @@ export interface RunRequest {
 export async function planRun(request: RunRequest): Promise<RunPlan> {
   const { flags, cwd } = request;
   const file = request.configFile === undefined ? undefined : resolve(cwd, request.configFile);
-  const base = file === undefined ? {} : readConfigFile(file);
+  const inFile = file === undefined ? {} : readConfigFile(file);
+  if (request.defaults?.kernel !== undefined && inFile.kernel !== undefined) {
+    throw new RingfenceError('RF_CONTRADICTION', {
+      message: `--guest brings a kernel of its own, and the configuration file names ${inFile.kernel}`,
+      value: inFile.kernel,
+      fix: 'leave --guest out, or `kernel` in the file',
+    });
+  }
+  const base = { ...request.defaults, ...inFile };
   const flagged = applyFlags(base, absolutePaths(flags, cwd));
   const input = request.adjust?.(flagged) ?? flagged;
   const config = parseMachineConfig(input);
   const ramBytes = parseMemorySize(config.memory);
-  const serial = parseConsoleTarget('serial', config.serial);
+  const screen = flags.screen === true;
+  const { screenshot } = absolutePaths(flags, cwd);
+  const serial = screen && input.serial === undefined ? NO_CONSOLE : parseConsoleTarget('serial', config.serial);
   const debugcon = parseConsoleTarget('debugcon', config.debugcon);
   if (config.limits.untilSerial !== undefined) parseRegex('--until-serial', config.limits.untilSerial);
   if (config.kernel === undefined) {
     throw new RingfenceError('RF_BAD_USAGE', {
       message: 'no kernel was given',
-      fix: 'pass --kernel FILE, or name one in the configuration file (kernel: FILE)',
+      fix: 'pass --kernel FILE or --guest NAME, or name one in the configuration file (kernel: FILE)',
     });
   }
-  checkFilesDiffer(config, serial, debugcon);
+  if (screen) checkScreenAlone(serial, debugcon);
+  checkFilesDiffer(config, serial, debugcon, screenshot);
   const folders = file === undefined ? [cwd] : [dirname(file), cwd];
   const registry = createRegistry(await loadPlugins(config.plugins, folders));
   checkNames(config, registry);
   const kernel = readKernel(config.kernel, ramBytes);
   const initrd = config.initrd === undefined ? undefined : readInitrd(config.initrd, ramBytes);
-  return { config, registry, kernel, initrd, serial, debugcon, stdinWanted: input.serial === 'stdio' };
+  const stdinWanted = input.serial === 'stdio';
+  return { config, registry, kernel, initrd, serial, debugcon, stdinWanted, screen, screenshot };
 }
 
 /** Throws RF_UNKNOWN_NAME for the first name that no plugin registered. */
@@ -85,14 +102,32 @@ function checkNames(config: MachineConfig, registry: PartRegistry): void {
   for (const [kind, name] of named) registry.get(kind, name);
 }
 
+const NO_CONSOLE: ConsoleTarget = { kind: 'none' };
+
+/** Two things cannot both draw on a terminal. */
+function checkScreenAlone(serial: ConsoleTarget, debugcon: ConsoleTarget): void {
+  const other = serial.kind === 'stdio' ? 'serial' : debugcon.kind === 'stdio' ? 'debugcon' : undefined;
+  if (other === undefined) return;
+  throw new RingfenceError('RF_CONTRADICTION', {
+    message: `--screen has the terminal, and ${other} wants it too`,
+    value: 'stdio',
+    fix: `write --${other} file:${other}.log, or leave --screen out`,
+  });
+}
+
 /** An output may not overwrite an input or another output. */
-function checkFilesDiffer(config: MachineConfig, serial: ConsoleTarget, debugcon: ConsoleTarget): void {
+function checkFilesDiffer(
+  config: MachineConfig,
+  serial: ConsoleTarget,
+  debugcon: ConsoleTarget,
+  screenshot: string | undefined,
+): void {
   const uses = new Map<string, string>();
   const add = (what: string, path: string | undefined): void => {
     if (path === undefined) return;
     const real = realPath(path);
     const other = uses.get(real);
-    const bothRead = what === 'initrd';
+    const bothRead = what === 'initrd' || what === 'drive';
     if (other !== undefined && !bothRead && !real.startsWith('/dev/')) {
       throw new RingfenceError('RF_CONTRADICTION', {
         message: `the ${what} would overwrite the ${other}: both are ${path}`,
@@ -104,9 +139,13 @@ function checkFilesDiffer(config: MachineConfig, serial: ConsoleTarget, debugcon
   };
   add('kernel', config.kernel);
   add('initrd', config.initrd);
+  for (const { file, snapshot, media } of config.drives) {
+    add(snapshot === 'off' && media === 'disk' ? 'writable drive' : 'drive', file);
+  }
   add('serial output', serial.kind === 'file' ? serial.path : undefined);
   add('debug console output', debugcon.kind === 'file' ? debugcon.path : undefined);
   add('report', config.report);
+  add('screenshot', screenshot);
 }
 
 function realPath(path: string): string {

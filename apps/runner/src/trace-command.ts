@@ -5,6 +5,7 @@
  */
 import { readFileSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { openDrives } from '@ringfence/disk-image';
 import { createMachine, type Machine } from '@ringfence/machine';
 import { RingfenceError } from '@ringfence/sdk';
 import {
@@ -18,6 +19,7 @@ import {
   type TraceRecord,
 } from '@ringfence/trace';
 import { createConsole, openOutputs, type ConsoleTarget } from './console.js';
+import { STATUS_INTERRUPTED } from './failure.js';
 import type { CliIo } from './io.js';
 import { LineOutput } from './line-output.js';
 import { parseRegex } from './part-option.js';
@@ -25,7 +27,6 @@ import { planRun, type RunPlan, type RunRequest } from './run-plan.js';
 import { planTrace, type TraceFlags, type TracePlan } from './trace-flags.js';
 
 export const STATUS_LIMIT = 124;
-export const STATUS_INTERRUPTED = 130;
 
 export interface TraceRequest extends RunRequest {
   readonly trace: TraceFlags;
@@ -127,7 +128,14 @@ function readSymbols(file: string, cwd: string): SymbolTable {
 /** Makes the plan's machine; loose ends where no channel is given. */
 export function makeMachine(plan: RunPlan, channels: Parameters<typeof createMachine>[0]['channels'] = {}): Machine {
   const { config, registry, kernel, initrd } = plan;
-  const machine = createMachine({ config, registry, kernel, initrd, channels });
+  const machine = createMachine({
+    config,
+    registry,
+    kernel,
+    initrd,
+    drives: openDrives(config.drives),
+    channels,
+  });
   const until = config.limits.untilSerial;
   if (until !== undefined) machine.watchSerial(parseRegex('--until-serial', until));
   return machine;

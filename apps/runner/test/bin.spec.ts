@@ -2,7 +2,7 @@
  * The built command as a process of its own: streams, signals and standard input as the shell gives them. Needs a build,
  * as `npm test` makes one first.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -32,6 +32,90 @@ function start(args: readonly string[]): {
   });
   return { child, done };
 }
+
+/** A program that makes pseudo-terminals, of util-linux. */
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+describe.runIf(built && hasScript)('on a terminal', () => {
+  /** `ringfence ARGS` on a terminal of its own, between two looks at the terminal's settings. */
+  function onTerminal(
+    args: string,
+    prefix = '',
+  ): {
+    say(text: string): void;
+    seen(text: string | RegExp): Promise<void>;
+    end: Promise<string>;
+  } {
+    const command = `stty -g; ${prefix}${process.execPath} ${bin} ${args}; echo status $?; stty -g`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder });
+    let all = '';
+    child.stdout.on('data', (chunk: Buffer) => (all += chunk.toString('latin1')));
+    const end = new Promise<string>((resolve) => child.on('close', () => resolve(all)));
+    const seen = async (text: string | RegExp): Promise<void> => {
+      while (all.search(text) < 0) await new Promise((resolve) => child.stdout.once('data', resolve));
+    };
+    return { say: (text) => void child.stdin.write(text), seen, end };
+  }
+  const settings = (all: string): string[] => all.match(/^[0-9a-f]+(:[0-9a-f]+){5,}/gm) ?? [];
+
+  // Echoes its serial line, byte by byte, until it gets a "q".
+  const ECHO = [
+    0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb, 0x66, 0xba, 0xf8, 0x03, 0xec, 0xee, 0x3c, 0x71, 0x75, 0xed,
+    0xe6, 0xf4,
+  ];
+
+  it('gives every key to the guest, ends with Ctrl-A x, and puts the terminal back', { timeout: 30_000 }, async () => {
+    writeFileSync(join(folder, 'echo.bin'), Uint8Array.from(ECHO));
+    const { say, seen, end } = onTerminal('run --loader flat --kernel echo.bin');
+    await seen('Ctrl-A x ends');
+    const paste = 'abcdefghijklmnopqrstuvwxyz'.replace('q', '').repeat(40);
+    say(`<${paste}>\x03\x04!`);
+    await seen('\x03\x04!');
+    say('\x01h');
+    await seen('this help');
+    say('\x01');
+    say('x');
+    const all = await end;
+    expect(all).toContain(`<${paste}>`);
+    expect(all).toMatch(/interrupted; exit status 130/);
+    expect(all).toContain('status 130');
+    const [before, after] = settings(all);
+    expect(before).toBeTruthy();
+    expect(after).toBe(before);
+  });
+
+  it('puts the terminal back when the guest ends, and when a signal comes', { timeout: 30_000 }, async () => {
+    writeFileSync(join(folder, 'echo.bin'), Uint8Array.from(ECHO));
+    const guest = onTerminal('run --loader flat --kernel echo.bin');
+    await guest.seen('Ctrl-A x ends');
+    guest.say('q');
+    const ended = await guest.end;
+    expect(ended).toContain(`status ${(0x71 << 1) | 1}`);
+    const signalled = await onTerminal('run --loader flat --kernel echo.bin', 'timeout --foreground 2 ').end;
+    expect(signalled).toContain('interrupted; exit status 130');
+    for (const all of [ended, signalled]) {
+      const [before, after] = settings(all);
+      expect(before).toBeTruthy();
+      expect(after).toBe(before);
+    }
+  });
+
+  it("draws the guest's screen and gives the terminal back", { timeout: 30_000 }, async () => {
+    // mov word [0xb8000], 0x2f21; jmp $
+    writeFileSync(
+      join(folder, 'screen.bin'),
+      Uint8Array.from([0x66, 0xc7, 0x05, 0, 0x80, 0x0b, 0, 0x21, 0x2f, 0xeb, 0xfe]),
+    );
+    const { say, seen, end } = onTerminal('run --loader flat --kernel screen.bin --screen --screenshot s.png');
+    await seen(/\[38;2;255;255;255;48;2;0;170;0m!/);
+    say('\x03');
+    const all = await end;
+    expect(all).toMatch(/\[\?1049h.*\[\?1049l.*interrupted/s);
+    const [before, after] = settings(all);
+    expect(after).toBe(before);
+    expect(readFileSync(join(folder, 's.png')).subarray(1, 4).toString()).toBe('PNG');
+  });
+});
 
 describe.runIf(built)('bin/ringfence.js', () => {
   it('runs a guest, with standard input open, and ends with its status', async () => {

@@ -1,54 +1,50 @@
 /**
  * Configuration space of the 82441FX host bridge, 8086h:1237h (Intel 440FX PCIset datasheet, 290549), as a function on
- * the bus it bridges to. Registers that software may set keep their value (PAM, SMRAM, DRAM rows); none moves memory.
+ * the bus it bridges to. PAM0-PAM6 (3.2.18) send C0000h-FFFFFh to ROM or to the RAM beneath it, for reads and writes
+ * apart. The other registers that software may set (SMRAM, DRAM rows, ...) keep their value and move no memory.
  */
-import type { PciFunction } from '@ringfence/sdk';
+import { PciConfig, type AddressWindows, type PciRegister, type ShadowRam } from '@ringfence/sdk';
 
-export const CONFIG_BYTES = 256;
+const PAM0 = 0x59;
+const PAM_READ = 0x01;
+const PAM_WRITE = 0x02;
+const BIOS_AREA = 0xf0000;
+const EXPANSION_AREA = 0xc0000;
+const SEGMENT = 0x4000;
 
-/** Writable bits of each register; all others are read-only. */
-const WRITABLE = new Uint8Array(CONFIG_BYTES);
-WRITABLE.fill(0xff, 0x50, 0x74); // PMCCFG, DETURBO, DBC, DRB, PAM, SMRAM ...
-WRITABLE[0x05] = 0x01; // PCICMD: SERR# enable
-WRITABLE[0x0d] = 0xf8; // latency timer
-WRITABLE[0x90] = WRITABLE[0x91] = WRITABLE[0x93] = 0xff; // ERRCMD, ERRSTS, TRC
+/** PMCCFG, DETURBO, DBC, DRB, PAM, SMRAM ...; ERRCMD, ERRSTS, TRC. */
+function registers(): PciRegister[] {
+  const list: PciRegister[] = [[0x0d, 0, 0xf8]]; // latency timer
+  for (let register = 0x50; register < 0x74; register++) list.push([register, register === 0x72 ? 0x02 : 0, 0xff]);
+  for (const register of [0x90, 0x91, 0x93]) list.push([register, 0, 0xff]);
+  return list;
+}
 
-const POWER_ON: readonly (readonly [register: number, value: number])[] = [
-  [0x00, 0x86],
-  [0x01, 0x80],
-  [0x02, 0x37],
-  [0x03, 0x12],
-  [0x04, 0x06], // bus master and memory, both fixed
-  [0x06, 0x80], // fast back-to-back
-  [0x07, 0x02], // medium DEVSEL#
-  [0x08, 0x02], // revision
-  [0x0b, 0x06], // bridge device, host bridge
-  [0x72, 0x02], // SMRAM
-];
+export function hostFunction(windows: AddressWindows, shadow: ShadowRam): PciConfig {
+  const config: PciConfig = new PciConfig(
+    {
+      name: '82441FX host bridge',
+      vendor: 0x8086,
+      device: 0x1237,
+      revision: 0x02,
+      classCode: 0x060000,
+      command: 0x0006, // bus master and memory, both fixed
+      commandWritable: 0x0100, // SERR# enable
+      status: 0x0280, // fast back-to-back, medium DEVSEL#
+      registers: registers(),
+    },
+    windows,
+    () => applyPam(config.bytes, shadow),
+  );
+  return config;
+}
 
-export class HostBridgeFunction implements PciFunction {
-  readonly name = '82441FX host bridge';
-  readonly config = new Uint8Array(CONFIG_BYTES);
-
-  constructor() {
-    this.reset();
-  }
-
-  reset(): void {
-    this.config.fill(0);
-    for (const [register, value] of POWER_ON) this.config[register] = value;
-  }
-
-  configRead(register: number, size: number): number {
-    let value = 0;
-    for (let i = 0; i < size; i++) value |= this.config[(register + i) & 0xff] << (8 * i);
-    return size === 4 ? value | 0 : value;
-  }
-
-  configWrite(register: number, size: number, value: number): void {
-    for (let i = 0; i < size; i++) {
-      const at = (register + i) & 0xff;
-      this.config[at] = (this.config[at] & ~WRITABLE[at]) | ((value >>> (8 * i)) & WRITABLE[at]);
-    }
+/** Each nibble is a segment, low first: RE and WE; PAM0's high nibble is the BIOS area, its low one nothing. */
+function applyPam(bytes: Uint8Array, shadow: ShadowRam): void {
+  const set = (base: number, size: number, nibble: number): void =>
+    shadow.set(base, size, (nibble & PAM_READ) !== 0, (nibble & PAM_WRITE) !== 0);
+  set(BIOS_AREA, 0x10000, bytes[PAM0] >>> 4);
+  for (let i = 0; i < 12; i++) {
+    set(EXPANSION_AREA + i * SEGMENT, SEGMENT, bytes[PAM0 + 1 + (i >> 1)] >>> ((i & 1) * 4));
   }
 }

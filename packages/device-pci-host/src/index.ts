@@ -1,4 +1,4 @@
-/** PCI host bridge with configuration mechanism #1 and the reset control register, as a plugin. */
+/** PCI host bridge with configuration mechanism #1, shadow RAM and the reset control register, as a plugin. */
 import { type DevicePart, SDK_VERSION, definePlugin } from '@ringfence/sdk';
 import { PciHostBridge } from './pci-host-bridge.js';
 
@@ -7,7 +7,7 @@ export { PciHostBridge };
 export const pciHost: DevicePart = {
   kind: 'device',
   name: 'pci-host',
-  summary: 'Intel 440FX host bridge: PCI configuration mechanism #1, reset control at CF9h',
+  summary: 'Intel 440FX host bridge: PCI configuration mechanism #1, shadow RAM, reset control at CF9h',
   resources: {
     ports: {
       address: { base: 0xcf8, count: 4, width: 4 },

@@ -4,7 +4,7 @@ import { PciHostBridge, pciHost } from './index.js';
 
 function setUp() {
   const kit = makeDeviceKit();
-  const host = new PciHostBridge(kit.system);
+  const host = new PciHostBridge(kit.system, kit.windows, kit.shadow);
   const select = (device: number, register: number, bus = 0, enable = 0x80000000) =>
     host.portWrite('address', 0, 4, enable | (bus << 16) | (device << 11) | (register & 0xfc) | 0);
   return { kit, host, select };
@@ -54,6 +54,37 @@ describe('PciHostBridge', () => {
     expect(() => host.attach(3, 0, { ...pci, name: 'other' })).toThrow('3.0 is wanted by both test and other');
   });
 
+  it('sends C0000h-FFFFFh to RAM as PAM says', () => {
+    const { kit, host, select } = setUp();
+    select(0, 0x58);
+    kit.shadow.log.length = 0;
+    host.portWrite('data', 1, 1, 0x31); // PAM0: the low nibble is reserved
+    expect(kit.shadow.log[0]).toBe('f0000+10000 rw');
+    expect(kit.shadow.log).toHaveLength(13);
+    kit.shadow.log.length = 0;
+    host.portWrite('data', 3, 1, 0x21); // PAM2
+    expect(kit.shadow.log.slice(3, 5)).toEqual(['c8000+4000 r-', 'cc000+4000 -w']);
+    host.reset();
+    expect(kit.shadow.log.at(-13)).toBe('f0000+10000 --');
+  });
+
+  it('wires the pins of the slots to PIRQs, and ORs them', () => {
+    const { host } = setUp();
+    const levels = [false, false, false, false];
+    const pci = { name: 'test', configRead: () => 0, configWrite: () => {} };
+    const first = host.attach(3, 0, pci);
+    const second = host.attach(7, 0, pci);
+    first.setInterrupt(1, true);
+    host.routeInterrupts({ setPirq: (pirq, asserted) => (levels[pirq] = asserted) });
+    expect(levels).toEqual([false, false, true, false]);
+    second.setInterrupt(1, true);
+    first.setInterrupt(1, false);
+    expect(levels[2]).toBe(true);
+    second.setInterrupt(1, false);
+    first.setInterrupt(2, true);
+    expect(levels).toEqual([false, false, false, true]);
+  });
+
   it('resets by CF9h, and only byte accesses reach that register', () => {
     const { kit, host } = setUp();
     host.portWrite('address', 0, 4, 0x80000600 | 0);
@@ -67,7 +98,7 @@ describe('PciHostBridge', () => {
 });
 
 deviceContract('pci-host', {
-  make: (kit) => new PciHostBridge(kit.system),
+  make: (kit) => new PciHostBridge(kit.system, kit.windows, kit.shadow),
   resources: pciHost.resources,
   exercise: (host) => {
     host.portWrite('address', 0, 4, 0x80000058 | 0);

@@ -1,15 +1,21 @@
 /**
  * PCI host bridge with configuration mechanism #1 (PCI Local Bus Specification 2.1, 3.7.4.1): CONFADD at CF8h, CONFDATA at
  * CFCh-CFFh, bus 0 only, itself as function 0 of device 0. A byte access to CF9h is the reset control register of the
- * 82371 PIIX, whose port lies within CONFADD. No IRQ.
- * Functions that others attach keep their own state. Does not do mechanism #2, bus 1 and up, memory or I/O windows.
+ * 82371 PIIX, whose port lies within CONFADD. The slots' interrupt pins go to PIRQ (device + pin - 2) mod 4, as boards of
+ * this chipset wire them. Functions that others attach keep their own state. Does not do mechanism #2, bus 1 and up.
  */
 import {
+  type AddressWindows,
   type Device,
+  PCI_CONFIG_BYTES,
   type PciBus,
+  type PciConfig,
   type PciFunction,
+  type PciInterruptRouter,
+  type PciSlot,
   type PortDevice,
   RingfenceError,
+  type ShadowRam,
   type StateRecord,
   type SystemControl,
   Tokens,
@@ -19,10 +25,10 @@ import {
   stateBytes,
   stateNumber,
 } from '@ringfence/sdk';
-import { CONFIG_BYTES, HostBridgeFunction } from './host-function.js';
+import { hostFunction } from './host-function.js';
 
 const COMPONENT = 'pci-host';
-const VERSION = 1;
+const VERSION = 2;
 
 const CONFADD_ENABLE = 0x80000000;
 const CONFADD_WRITABLE = 0x80fffffc;
@@ -35,15 +41,23 @@ const RESET_CPU = 0x04;
 export class PciHostBridge implements Device, PortDevice, PciBus {
   private address = 0;
   private resetControl = 0;
-  private readonly bridge = new HostBridgeFunction();
+  private readonly bridge: PciConfig;
   private readonly functions: (PciFunction | undefined)[] = new Array<undefined>(256);
+  private router: PciInterruptRouter | undefined;
+  /** Who asserts each PIRQ: not state of this chip, but what its neighbours drive. */
+  private readonly asserted = [new Set<number>(), new Set<number>(), new Set<number>(), new Set<number>()];
 
-  constructor(@inject(Tokens.SystemControl) private readonly system: SystemControl) {
+  constructor(
+    @inject(Tokens.SystemControl) private readonly system: SystemControl,
+    @inject(Tokens.AddressWindows) windows: AddressWindows,
+    @inject(Tokens.ShadowRam) shadow: ShadowRam,
+  ) {
+    this.bridge = hostFunction(windows, shadow);
     this.attach(0, 0, this.bridge);
   }
 
   /** Throws RF_RESOURCE_CONFLICT when the place is taken. */
-  attach(device: number, fn: number, pci: PciFunction): void {
+  attach(device: number, fn: number, pci: PciFunction): PciSlot {
     const slot = (device << 3) | fn;
     const other = this.functions[slot];
     if (other !== undefined) {
@@ -54,6 +68,12 @@ export class PciHostBridge implements Device, PortDevice, PciBus {
       });
     }
     this.functions[slot] = pci;
+    return { setInterrupt: (pin, asserted) => this.setPin(slot, pin, asserted) };
+  }
+
+  routeInterrupts(router: PciInterruptRouter): void {
+    this.router = router;
+    this.asserted.forEach((by, pirq) => router.setPirq(pirq, by.size > 0));
   }
 
   reset(): void {
@@ -82,22 +102,30 @@ export class PciHostBridge implements Device, PortDevice, PciBus {
 
   saveState(): StateRecord {
     const { address, resetControl, bridge } = this;
-    return { component: COMPONENT, version: VERSION, data: { address, resetControl, bridge: bridge.config.slice() } };
+    return { component: COMPONENT, version: VERSION, data: { address, resetControl, bridge: bridge.bytes.slice() } };
   }
 
   loadState(record: StateRecord): void {
     const data = checkedState(record, COMPONENT, VERSION);
     const address = stateNumber(data, 'address');
     const resetControl = stateNumber(data, 'resetControl');
-    const bridge = stateBytes(data, 'bridge', CONFIG_BYTES);
+    const bridge = stateBytes(data, 'bridge', PCI_CONFIG_BYTES);
     this.address = address;
     this.resetControl = resetControl;
-    this.bridge.config.set(bridge);
+    this.bridge.load(bridge);
   }
 
   private selected(): PciFunction | undefined {
     if (this.address < CONFADD_ENABLE || (this.address & 0xff0000) !== 0) return undefined;
     return this.functions[(this.address >>> 8) & 0xff];
+  }
+
+  private setPin(slot: number, pin: number, asserted: boolean): void {
+    const pirq = ((slot >>> 3) + pin - 2) & 3;
+    const by = this.asserted[pirq];
+    if (asserted) by.add(slot);
+    else by.delete(slot);
+    this.router?.setPirq(pirq, by.size > 0);
   }
 
   private writeResetControl(value: number): void {

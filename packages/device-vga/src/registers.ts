@@ -6,6 +6,11 @@
 export const CRTC_HORIZONTAL_DISPLAY_END = 0x01;
 export const CRTC_OVERFLOW = 0x07;
 export const CRTC_MAXIMUM_SCAN_LINE = 0x09;
+export const CRTC_CURSOR_START = 0x0a;
+/** Bit 5 of CRTC 0Ah: no cursor. */
+export const CRTC_CURSOR_OFF = 0x20;
+export const CRTC_CURSOR_HIGH = 0x0e;
+export const CRTC_CURSOR_LOW = 0x0f;
 export const CRTC_START_HIGH = 0x0c;
 export const CRTC_START_LOW = 0x0d;
 export const CRTC_VERTICAL_RETRACE_END = 0x11;
@@ -15,6 +20,13 @@ export const CRTC_OFFSET = 0x13;
 export const CRTC_PROTECT = 0x80;
 /** What stays writable of CRTC 7 when protected: bit 8 of the line compare. */
 export const CRTC_OVERFLOW_LINE_COMPARE = 0x10;
+
+/** Bit 3 of attribute 10h: bit 7 of a character's attribute blinks instead of choosing a bright background. */
+export const ATTRIBUTE_MODE = 0x10;
+export const ATTRIBUTE_BLINK = 0x08;
+/** Attribute 14h bits 2-3 are bits 6-7 of every colour number, bits 0-1 its bits 4-5 when bit 7 of 10h says so. */
+export const ATTRIBUTE_COLOR_SELECT = 0x14;
+export const ATTRIBUTE_P54_SELECT = 0x80;
 
 export const GRAPHICS_MISCELLANEOUS = 0x06;
 export const GRAPHICS_MODE_BIT = 0x01;

@@ -106,6 +106,35 @@ describe('VgaText', () => {
     expect(screen.portRead('monochrome', 1, 1)).toBe(0x4f);
   });
 
+  it('gives a picture: colours through palette and DAC, the cursor, blinking or bright backgrounds', () => {
+    const { screen, out, inb, crtc, print } = setUp();
+    print(0, 'ab');
+    screen.mmioWrite(B8000, 2, 0x9e00 | 0xc9);
+    crtc(0x0e, 0);
+    crtc(0x0f, 81);
+    const first = screen.frame()!;
+    expect(first).toMatchObject({ kind: 'text', columns: 80, rows: 25, cursor: { column: 1, row: 1 } });
+    expect([first.codes[0], first.characters[0], first.foreground[0], first.background[0]]).toEqual([0xc9, '╔', 14, 1]);
+    expect([first.palette[7], first.palette[6], first.palette[15]]).toEqual([0xaaaaaa, 0xaa5500, 0xffffff]);
+    // Blinking off: the bit is brightness. The attribute controller takes indexes after a read of the status.
+    screen.portRead('colorStatus', 0, 1);
+    out(0, 0x30, 0x04);
+    expect(screen.frame()!.background[0]).toBe(9);
+    // Another colour 7, in the DAC.
+    out(8, 7);
+    out(9, 63, 0, 1);
+    expect(screen.frame()!.palette[7]).toBe(0xff0004);
+    // A mask takes colours away.
+    out(6, 0);
+    expect(new Set(screen.frame()!.palette)).toEqual(new Set([0]));
+    expect(inb(6)).toBe(0);
+    crtc(0x0a, 0x20);
+    expect(screen.frame()!.cursor).toBeUndefined();
+    out(0xe, 6);
+    out(0xf, 5);
+    expect(screen.frame()).toBeUndefined();
+  });
+
   it('retraces 70 times a second of virtual time', () => {
     const { kit, screen } = setUp();
     let retraces = 0;

@@ -12,6 +12,7 @@ import {
   type PortDevice,
   type Screen,
   type StateRecord,
+  type TextFrame,
   Tokens,
   checkedState,
   inject,
@@ -104,24 +105,59 @@ export class VgaText implements Device, PortDevice, MmioHandler, Screen {
   }
 
   text(): string {
-    if ((this.graphics[R.GRAPHICS_MISCELLANEOUS] & R.GRAPHICS_MODE_BIT) !== 0) return '';
-    const { crtc } = this;
+    const screen = this.frame();
+    if (screen === undefined) return '';
+    const { columns, rows, characters } = screen;
+    const row = (n: number): string =>
+      characters
+        .slice(n * columns, (n + 1) * columns)
+        .join('')
+        .trimEnd();
+    return Array.from({ length: rows }, (_, n) => row(n)).join('\n');
+  }
+
+  frame(): TextFrame | undefined {
+    if ((this.graphics[R.GRAPHICS_MISCELLANEOUS] & R.GRAPHICS_MODE_BIT) !== 0) return undefined;
+    const { crtc, memory } = this;
     const columns = crtc[R.CRTC_HORIZONTAL_DISPLAY_END] + 1;
     const overflow = crtc[R.CRTC_OVERFLOW];
     const lines = (crtc[R.CRTC_VERTICAL_DISPLAY_END] | ((overflow & 2) << 7) | ((overflow & 0x40) << 3)) + 1;
     const rows = Math.floor(lines / ((crtc[R.CRTC_MAXIMUM_SCAN_LINE] & 0x1f) + 1));
     const start = (crtc[R.CRTC_START_HIGH] << 8) | crtc[R.CRTC_START_LOW];
+    const cursorCell = (crtc[R.CRTC_CURSOR_HIGH] << 8) | crtc[R.CRTC_CURSOR_LOW];
+    const hasCursor = (crtc[R.CRTC_CURSOR_START] & R.CRTC_CURSOR_OFF) === 0;
+    const blinks = (this.attribute[R.ATTRIBUTE_MODE] & R.ATTRIBUTE_BLINK) !== 0;
     const window = this.window() === MONOCHROME_TEXT ? MONOCHROME_TEXT : COLOR_TEXT;
-    const text: string[] = [];
-    for (let row = 0; row < rows; row++) {
-      let line = '';
-      for (let column = 0; column < columns; column++) {
+    const [codes, foreground, background] = [0, 1, 2].map(() => new Uint8Array(columns * rows));
+    const characters: string[] = [];
+    let cursor: TextFrame['cursor'];
+    for (let row = 0, n = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++, n++) {
         const cell = start + row * crtc[R.CRTC_OFFSET] * 2 + column;
-        line += R.CODE_PAGE_437[this.memory[window.from + ((cell * 2) % (window.to - window.from))]];
+        const byte = window.from + ((cell * 2) % (window.to - window.from));
+        const attribute = memory[byte + 1];
+        codes[n] = memory[byte];
+        characters.push(R.CODE_PAGE_437[memory[byte]]);
+        foreground[n] = attribute & 15;
+        // Blinking characters are shown in their bright phase.
+        background[n] = (attribute >>> 4) & (blinks ? 7 : 15);
+        if (hasCursor && cell === cursorCell) cursor = { column, row };
       }
-      text.push(line.trimEnd());
     }
-    return text.join('\n');
+    return { kind: 'text', columns, rows, codes, characters, foreground, background, palette: this.palette(), cursor };
+  }
+
+  /** The sixteen colours of text through the palette registers and the DAC. */
+  private palette(): number[] {
+    const select = this.attribute[R.ATTRIBUTE_COLOR_SELECT];
+    const p54 = (this.attribute[R.ATTRIBUTE_MODE] & R.ATTRIBUTE_P54_SELECT) !== 0;
+    // Six bits a component in the DAC; a full 63 is a full 255.
+    const wide = (component: number): number => (component << 2) | (component >>> 4);
+    return Array.from({ length: R.PALETTE_REGISTERS }, (_, n) => {
+      const low = p54 ? (this.attribute[n] & 0x0f) | ((select & 3) << 4) : this.attribute[n] & 0x3f;
+      const entry = ((low | ((select & 0x0c) << 4)) & this.r.pelMask) * 3;
+      return (wide(this.dac[entry]) << 16) | (wide(this.dac[entry + 1]) << 8) | wide(this.dac[entry + 2]);
+    });
   }
 
   mmioRead(offset: number, size: number): number {

@@ -8,20 +8,16 @@ import {
   EAX,
   EBX,
   FLAT_GDT_BYTES,
-  RingfenceError,
   flatStart,
   injectable,
   type LoadRequest,
-  type LoadSegment,
   type LoadedImage,
   type Loader,
 } from '@ringfence/sdk';
-import { findHeader, readImage, type ImagePart } from './header.js';
+import { findHeader, readImage } from './header.js';
+import { baseName, endOf, freeLowMemory, HIGH_BASE, LOW_END, memoryMap, placeInitrd, placeParts } from './placement.js';
 
 const BOOTLOADER_MAGIC = 0x2badb002;
-const LOW_END = 0x9fc00;
-const HIGH_BASE = 0x100000;
-const PAGE = 4096;
 const CODE_SELECTOR = 0x10;
 const DATA_SELECTOR = 0x18;
 
@@ -32,8 +28,6 @@ const INFO_CMDLINE = 1 << 2;
 const INFO_MODULES = 1 << 3;
 const INFO_MMAP = 1 << 6;
 const INFO_LOADER_NAME = 1 << 9;
-const MMAP_RAM = 1;
-const MMAP_RESERVED = 2;
 
 @injectable()
 export class MultibootLoader implements Loader {
@@ -43,14 +37,8 @@ export class MultibootLoader implements Loader {
 
   load(request: LoadRequest): LoadedImage {
     const { parts, entry } = readImage(request.kernel, request.kernelName);
-    for (const part of parts) checkFits(part, request);
-    const kernelEnd = Math.max(HIGH_BASE, ...parts.map((part) => part.address + part.memoryBytes));
-    const initrdAt = placeInitrd(request, kernelEnd);
-    const segments: LoadSegment[] = parts.map((part) => {
-      const bytes = new Uint8Array(part.memoryBytes);
-      bytes.set(part.bytes);
-      return { address: part.address, bytes };
-    });
+    const segments = placeParts(parts, request);
+    const initrdAt = placeInitrd(request, endOf(parts));
     if (request.initrd !== undefined) segments.push({ address: initrdAt, bytes: request.initrd });
 
     const info = new InfoBlock(request, initrdAt);
@@ -72,40 +60,6 @@ export class MultibootLoader implements Loader {
   }
 }
 
-function checkFits(part: ImagePart, { kernelName, ramBytes }: LoadRequest): void {
-  const end = part.address + part.memoryBytes;
-  const inHole = part.address < HIGH_BASE && end > LOW_END;
-  if (!inHole && end <= ramBytes) return;
-  throw new RingfenceError('RF_KERNEL_TOO_LARGE', {
-    message: `${kernelName} wants memory from 0x${part.address.toString(16)} to 0x${end.toString(16)}, the guest has 0-0x${LOW_END.toString(16)} and 0x100000-0x${ramBytes.toString(16)}`,
-    value: end,
-    fix: inHole ? 'link the kernel at 1M or above' : `give the guest at least ${Math.ceil(end / 1024 ** 2)}M with -m`,
-  });
-}
-
-function placeInitrd({ initrd, initrdName, ramBytes }: LoadRequest, kernelEnd: number): number {
-  if (initrd === undefined) return 0;
-  const address = Math.ceil(kernelEnd / PAGE) * PAGE;
-  if (address + initrd.length <= ramBytes) return address;
-  throw new RingfenceError('RF_INITRD_TOO_LARGE', {
-    message: `${initrdName ?? 'the initrd'} (${initrd.length} bytes) does not fit behind the kernel`,
-    value: initrd.length,
-    fix: `give the guest at least ${Math.ceil((address + initrd.length) / 1024 ** 2)}M with -m`,
-  });
-}
-
-/** The highest page-aligned place in conventional memory, clear of the kernel's own parts. */
-function freeLowMemory(bytes: number, parts: readonly ImagePart[], name: string): number {
-  for (let at = Math.floor((LOW_END - bytes) / PAGE) * PAGE; at >= PAGE; at -= PAGE) {
-    if (parts.every((part) => at + bytes <= part.address || at >= part.address + part.memoryBytes)) return at;
-  }
-  throw new RingfenceError('RF_KERNEL_TOO_LARGE', {
-    message: `${name} leaves no room below 640K for ${bytes} bytes of boot information`,
-    value: bytes,
-    fix: 'link the kernel at 1M or above, or shorten --append',
-  });
-}
-
 /** The information structure with everything it points to, in one piece. */
 class InfoBlock {
   readonly bytes: number;
@@ -119,20 +73,12 @@ class InfoBlock {
     private readonly initrdAt: number,
   ) {
     const { kernelName, commandLine, initrdName, ramBytes } = request;
-    // By convention the command line starts with the kernel's name. Without its folder: guest memory must not depend on
-    // where the user keeps the file.
+    // By convention the command line starts with the kernel's name.
     this.commandLine = new TextEncoder().encode(
       `${[baseName(kernelName), commandLine].filter((s) => s !== '').join(' ')}\0`,
     );
     this.moduleLine = new TextEncoder().encode(`${baseName(initrdName ?? 'initrd')}\0`);
-    this.map = (
-      [
-        [0, LOW_END, MMAP_RAM],
-        [LOW_END, 0xa0000, MMAP_RESERVED],
-        [0xf0000, HIGH_BASE, MMAP_RESERVED],
-        [HIGH_BASE, ramBytes, MMAP_RAM],
-      ] as const
-    ).filter(([from, to]) => to > from);
+    this.map = memoryMap(ramBytes);
     this.bytes =
       INFO_BYTES +
       this.map.length * 24 +
@@ -179,8 +125,4 @@ class InfoBlock {
     view.setUint32(0, flags, true);
     return out;
   }
-}
-
-function baseName(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
 }

@@ -60,6 +60,10 @@ export class BareExecutor implements GuestExecutor {
     // Nobody borrows the guest's bytes here.
   }
 
+  release(): void {
+    // And nobody watches its pages.
+  }
+
   dump(): string {
     return dumpProcessor(this.processor);
   }

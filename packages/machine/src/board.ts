@@ -37,6 +37,8 @@ export class Board implements Bus, Stateful {
   private executor: GuestExecutor | undefined;
   private intr = false;
   private a20Open = true;
+  /** The drivers of each interrupt request line. */
+  private readonly drivers = new Map<number, { level: boolean }[]>();
 
   readonly intrPin: IntrPin = {
     set: (level) => {
@@ -94,8 +96,19 @@ export class Board implements Bus, Stateful {
     return this.scheduler.now();
   }
 
+  /** A further driver of an interrupt request line; the drivers of a line are ORed. */
   irqLine(irq: number): IrqLine {
-    return { set: (level) => this.controller?.setIrq(irq, level) };
+    const driver = { level: false };
+    let drivers = this.drivers.get(irq);
+    if (drivers === undefined) this.drivers.set(irq, (drivers = []));
+    drivers.push(driver);
+    const all = drivers;
+    return {
+      set: (level) => {
+        driver.level = level;
+        this.controller?.setIrq(irq, level || (all.length > 1 && all.some((other) => other.level)));
+      },
+    };
   }
 
   /** The run ends after the instruction in progress. The first reason wins. */

@@ -1,6 +1,6 @@
 /**
  * A tap in a byte channel: passes bytes on, counts and hashes what the guest sends, keeps the tail as text, and tells
- * the moment the output matches a pattern. Input is not looked at.
+ * the moment the output matches a pattern. Of input it tells only that there is some.
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteChannel } from '@ringfence/sdk';
@@ -18,8 +18,18 @@ export class ChannelTap implements ByteChannel {
   private pattern: RegExp | undefined;
   private onMatch: () => void = () => {};
   private window = '';
+  /** Called after the device has been told of input. */
+  onInput: () => void = () => {};
 
-  constructor(private readonly outside: ByteChannel | undefined) {}
+  private listener = (): void => {};
+  private readonly hook = (): void => {
+    this.listener();
+    this.onInput();
+  };
+
+  constructor(private readonly outside: ByteChannel | undefined) {
+    outside?.onReceive(this.hook);
+  }
 
   send(byte: number): void {
     this.bytes++;
@@ -34,7 +44,9 @@ export class ChannelTap implements ByteChannel {
   }
 
   onReceive(listener: () => void): void {
-    this.outside?.onReceive(listener);
+    this.listener = listener;
+    // Once more, for what came before there was a listener.
+    this.outside?.onReceive(this.hook);
   }
 
   /** Calls back once, while the byte that completes the match is being sent. */

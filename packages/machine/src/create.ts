@@ -10,6 +10,7 @@ import {
   createContainer,
   parseMemorySize,
   splitNamed,
+  type AddressWindows,
   type Assist,
   type CpuModel,
   type MmuFactory,
@@ -19,11 +20,13 @@ import {
 import { Board } from './board.js';
 import { ChannelTap } from './channel-tap.js';
 import { createDevices } from './devices.js';
+import { BoardDma } from './dma.js';
 import { createExecutor } from './executors.js';
 import { loadKernel } from './load.js';
 import { PcMachine } from './machine.js';
 import { mapGuestMemory } from './memory-map.js';
 import { firstPart, resolvePart } from './parts.js';
+import { BoardShadowRam } from './shadow-ram.js';
 import type { CreateMachineOptions, Machine } from './types.js';
 
 /** Throws RF_* errors of blame `usage` for whatever the user has to put right. */
@@ -42,6 +45,9 @@ export function createMachine(options: CreateMachineOptions): Machine {
   const space = new PhysicalSpace(memory);
   mapGuestMemory(space, ramBytes);
   const board = new Board(config.clock.hz, space);
+  const dma = new BoardDma(space);
+  const shadowRam = new BoardShadowRam(space);
+  const drives = options.drives ?? [];
 
   const container = createContainer();
   container.register(Tokens.MachineMemory, { useValue: memory });
@@ -54,6 +60,11 @@ export function createMachine(options: CreateMachineOptions): Machine {
   container.register(Tokens.BoardInfo, {
     useValue: { ramBytes, epochSeconds: Math.floor(Date.parse(config.clock.epoch) / 1000) },
   });
+  container.register(Tokens.AddressWindows, { useValue: addressWindows(board, space) });
+  container.register(Tokens.DmaMemory, { useValue: dma });
+  container.register(Tokens.ShadowRam, { useValue: shadowRam });
+  container.register(Tokens.IrqInputs, { useValue: { input: (irq) => board.irqLine(irq) } });
+  container.register(Tokens.DriveBay, { useValue: { drives: (on) => drives.filter((d) => d.interface === on) } });
   container.register(Tokens.MmuFactory, { useValue: resolvePart<MmuFactory>(container, mmuPart, {}) });
 
   const taps = new Map<string, ChannelTap>();
@@ -66,6 +77,7 @@ export function createMachine(options: CreateMachineOptions): Machine {
   const devices = createDevices({ container, registry, config, board, space, channel: tap });
   const executor = createExecutor({ container, registry, config, monitor, assist, model, memory, space, board });
   board.connect(executor);
+  dma.executor = executor;
   for (const { device } of devices) device.reset();
   // Whatever the chips' reset values say, a boot loader has opened the gate before any kernel of ours starts.
   board.control.setA20(true);
@@ -86,14 +98,24 @@ export function createMachine(options: CreateMachineOptions): Machine {
     assist,
     ramBytes,
     kernelName: options.kernel.name,
-    awaitsInput: options.awaitsInput ?? false,
+    awaitsInput: options.awaitsInput ?? (() => false),
+    pacesSleep: options.pacesSleep ?? false,
     memory,
     space,
     board,
     executor,
     devices,
+    shadowRam,
+    drives,
     taps,
   });
+}
+
+function addressWindows(board: Board, space: PhysicalSpace): AddressWindows {
+  return {
+    ports: (owner, range, count, width, device) => board.ports.addWindow(owner, range, count, width, device),
+    memory: (bytes, handler) => space.addWindow(bytes, handler),
+  };
 }
 
 /** The monitor's pages are kept by CR0.WP, and x87 errors reach it through CR0.NE: both came with the 486. */

@@ -5,5 +5,6 @@
 export { createMachine } from './create.js';
 export { runMachine } from './run.js';
 export { PortSpace } from './port-space.js';
+export { Sleeper } from './sleeper.js';
 export { Scheduler } from './scheduler.js';
 export type * from './types.js';

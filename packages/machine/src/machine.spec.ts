@@ -1,6 +1,7 @@
 import { FLAG_IF, EFLAGS, EAX, type ByteChannel } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { runMachine } from './run.js';
+import { Sleeper } from './sleeper.js';
 import type { Script } from './testing/scripted-core.js';
 import { toyMachine } from './testing/toy-board.js';
 
@@ -46,7 +47,7 @@ describe('endings', () => {
 
   it('halted, when no timer runs and no input can come, even with interrupts on', () => {
     expect(finish(toyMachine([sti, halt]))).toMatchObject({ outcome: 'halted' });
-    const waiting = toyMachine([sti, halt], {}, { awaitsInput: true });
+    const waiting = toyMachine([sti, halt], {}, { awaitsInput: () => true });
     expect(waiting.runSlice(10)).toBe('idle');
   });
 });
@@ -145,6 +146,101 @@ describe('state', () => {
     expect(other.stateHash()).toBe(machine.stateHash());
     expect(() => toyMachine([], { memory: '2M' }).loadState(saved)).toThrow(/bytes of memory/);
     expect(() => other.loadState({ version: 1, components: {} })).toThrow(/no state of "memory"/);
+  });
+});
+
+/** Counts its naps, each as long as it was asked for. */
+class CountingSleeper extends Sleeper {
+  readonly naps: number[] = [];
+  override sleep(milliseconds: number): Promise<boolean> {
+    this.naps.push(milliseconds);
+    return super.sleep(milliseconds);
+  }
+}
+
+describe('sleep of the host', () => {
+  const after = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+  it('is one nap while only input is awaited, however long', async () => {
+    const sleeper = new CountingSleeper();
+    const abort = new AbortController();
+    const running = runMachine(toyMachine([sti, halt], {}, { awaitsInput: () => true }), {}, abort.signal, sleeper);
+    await after(60);
+    expect(sleeper.naps).toEqual([Infinity]);
+    abort.abort();
+    expect(await running).toMatchObject({ outcome: 'interrupted', exitStatus: 130 });
+    expect(sleeper.naps).toHaveLength(1);
+  });
+
+  it('ends when a channel brings something, and when it will bring no more', async () => {
+    let tell = (): void => {};
+    let open = true;
+    const channel: ByteChannel = { send: () => {}, receive: () => -1, onReceive: (listener) => (tell = listener) };
+    const sleeper = new CountingSleeper();
+    const machine = toyMachine([sti, halt], {}, { awaitsInput: () => open, channels: { serial: channel } });
+    const running = runMachine(machine, {}, undefined, sleeper);
+    await after(5);
+    tell();
+    await after(5);
+    expect(sleeper.naps).toEqual([Infinity, Infinity]);
+    open = false;
+    tell();
+    expect(await running).toMatchObject({ outcome: 'halted' });
+    expect(sleeper.naps).toHaveLength(2);
+  });
+
+  it('is none when a deadline comes: HLT skips to it', async () => {
+    const sleeper = new CountingSleeper();
+    const script: Script = [sti, out(0x40, 1_000_000_000, 4), halt, ...at(103).slice(3), out(0xe2, 0)];
+    const { report } = await runMachine(toyMachine(script, {}, { awaitsInput: () => true }), {}, undefined, sleeper);
+    expect(report).toMatchObject({ outcome: 'debug-exit' });
+    expect(report.virtualSeconds).toBeGreaterThan(1);
+    expect(sleeper.naps).toEqual([]);
+  });
+
+  it('paced, does not fall behind by what the host oversleeps, and gathers what is too short to sleep', async () => {
+    // A timer tick every virtual millisecond, forty of them; the host oversleeps by ten milliseconds each time.
+    let ticks = 0;
+    const tick: Script = [
+      (c) => {
+        if (++ticks === 41) c.bus.ioWrite(0xe2, 1, 0);
+        c.bus.ioWrite(0x20, 1, 0);
+        c.bus.ioWrite(0x40, 4, 1000);
+      },
+      halt,
+    ];
+    const naps: number[] = [];
+    class LateSleeper extends Sleeper {
+      override async sleep(milliseconds: number): Promise<boolean> {
+        naps.push(milliseconds);
+        await after(milliseconds + 10);
+        return false;
+      }
+    }
+    const script: Script = [sti, out(0x40, 1000, 4), halt, ...at(103).slice(3), ...tick];
+    const machine = toyMachine(script, { clock: { hz: 1_000_000 } }, { awaitsInput: () => true, pacesSleep: true });
+    const started = performance.now();
+    expect(await runMachine(machine, {}, undefined, new LateSleeper())).toMatchObject({ outcome: 'debug-exit' });
+    expect(ticks).toBe(41);
+    expect(naps.length).toBeGreaterThanOrEqual(2);
+    expect(naps.length).toBeLessThanOrEqual(5);
+    expect(Math.min(...naps)).toBeGreaterThanOrEqual(2);
+    expect(performance.now() - started).toBeLessThan(400);
+  });
+
+  it('paced, is as long as virtual time says, ends early for input only, and changes nothing else', async () => {
+    const script: Script = [sti, out(0x40, 40_000, 4), halt, ...at(103).slice(3), out(0xe2, 0)];
+    const run = async (pacesSleep: boolean) => {
+      const sleeper = new CountingSleeper();
+      const machine = toyMachine(script, { clock: { hz: 1_000_000 } }, { awaitsInput: () => true, pacesSleep });
+      const { report } = await runMachine(machine, {}, undefined, sleeper);
+      return { naps: sleeper.naps, retired: report.retired, stateHash: report.stateHash, ticks: machine.ticks };
+    };
+    const [paced, skipped] = [await run(true), await run(false)];
+    expect(paced.naps).toHaveLength(1);
+    expect(paced.naps[0]).toBeGreaterThan(39);
+    expect(paced.naps[0]).toBeLessThanOrEqual(40);
+    expect(paced).toEqual({ ...skipped, naps: paced.naps });
   });
 });
 

@@ -10,6 +10,7 @@ import {
   checkedState,
   stateBytes,
   type Device,
+  type Drive,
   type GuestExecutor,
   type GuestObserver,
   type GuestView,
@@ -18,11 +19,13 @@ import {
   type MonitorReport,
   type PhysicalSpace,
   type Screen,
+  type ScreenFrame,
   type StateRecord,
 } from '@ringfence/sdk';
 import type { Board } from './board.js';
 import type { ChannelTap } from './channel-tap.js';
 import type { PlacedDevice } from './devices.js';
+import type { BoardShadowRam } from './shadow-ram.js';
 import { hashMachine } from './state-hash.js';
 import type { Machine, MachineEnd, SavedMachine, SliceOutcome } from './types.js';
 
@@ -37,12 +40,15 @@ export interface MachineParts {
   readonly assist: string;
   readonly ramBytes: number;
   readonly kernelName: string;
-  readonly awaitsInput: boolean;
+  readonly awaitsInput: () => boolean;
+  readonly pacesSleep: boolean;
   readonly memory: MachineMemory;
   readonly space: PhysicalSpace;
   readonly board: Board;
   readonly executor: GuestExecutor;
   readonly devices: readonly PlacedDevice[];
+  readonly shadowRam: BoardShadowRam;
+  readonly drives: readonly Drive[];
   readonly taps: ReadonlyMap<string, ChannelTap>;
 }
 
@@ -104,12 +110,27 @@ export class PcMachine implements Machine {
         const wait = scheduler.next - scheduler.now();
         if (wait <= 0) continue;
         if (!executor.interruptsEnabled()) this.halt('HLT with interrupts off');
-        else if (wait !== Infinity) scheduler.idleTicks += wait;
-        else if (this.parts.awaitsInput) return 'idle';
+        else if (wait !== Infinity) {
+          if (this.parts.pacesSleep && this.parts.awaitsInput()) return 'asleep';
+          scheduler.idleTicks += wait;
+        } else if (this.parts.awaitsInput()) return 'idle';
         else this.halt('HLT with no timer running and no input to wait for');
         if (++sleeps >= MAX_SLEEPS) return board.end === undefined ? 'budget' : 'ended';
       }
     }
+  }
+
+  get sleepTicks(): number {
+    const { scheduler } = this.parts.board;
+    return Math.max(0, scheduler.next - scheduler.now());
+  }
+
+  passTime(ticks: number): void {
+    this.parts.board.scheduler.idleTicks += Math.min(Math.max(0, Math.floor(ticks)), this.sleepTicks);
+  }
+
+  onInput(wake: () => void): void {
+    for (const tap of this.parts.taps.values()) tap.onInput = wake;
   }
 
   watchSerial(pattern: RegExp): void {
@@ -126,8 +147,16 @@ export class PcMachine implements Machine {
   }
 
   screen(): string | undefined {
+    return this.display()?.text();
+  }
+
+  frame(): ScreenFrame | undefined {
+    return this.display()?.frame?.();
+  }
+
+  private display(): Screen | undefined {
     const found = this.parts.devices.find(({ part }) => part.provides?.includes('screen'));
-    return found === undefined ? undefined : (found.device as unknown as Screen).text();
+    return found?.device as unknown as Screen | undefined;
   }
 
   device(name: string): Device | undefined {
@@ -179,7 +208,7 @@ export class PcMachine implements Machine {
   }
 
   loadState(saved: SavedMachine): void {
-    const { executor, memory, board, devices } = this.parts;
+    const { executor, memory, board, devices, shadowRam, drives } = this.parts;
     const record = (name: string): StateRecord => {
       const found = saved.components[name];
       if (found !== undefined) return found;
@@ -200,7 +229,10 @@ export class PcMachine implements Machine {
     const retired = Number(checkedState(record('clock'), 'clock', 1).retired);
     const { roots } = checkedState(record('roots'), 'page-table-roots', 1);
     for (const { part } of devices) record(`device:${part.name}`);
+    for (const drive of drives) record(driveName(drive));
     memory.writeBytes(0, ram);
+    shadowRam.loadState(record('shadow-ram'));
+    for (const drive of drives) drive.storage.loadState(record(driveName(drive)));
     executor.loadGuestState(record('processor'));
     executor.pageTableRoots?.clear();
     for (const root of Array.isArray(roots) ? (roots as readonly number[]) : []) executor.pageTableRoots?.add(root);
@@ -211,8 +243,10 @@ export class PcMachine implements Machine {
   }
 
   private records(): Record<string, StateRecord> {
-    const { executor, board, devices } = this.parts;
+    const { executor, board, devices, shadowRam, drives } = this.parts;
     const records: Record<string, StateRecord> = { processor: executor.guestState(), board: board.saveState() };
+    records['shadow-ram'] = shadowRam.saveState();
+    for (const drive of drives) records[driveName(drive)] = drive.storage.saveState();
     for (const { part, device } of devices) records[`device:${part.name}`] = device.saveState();
     return records;
   }
@@ -220,4 +254,8 @@ export class PcMachine implements Machine {
   private halt(detail: string): void {
     this.parts.board.finish({ outcome: 'halted', exitStatus: EXIT_DEAD, detail });
   }
+}
+
+function driveName(drive: Drive): string {
+  return `drive:${drive.interface}${drive.unit}`;
 }

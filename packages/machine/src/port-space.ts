@@ -1,9 +1,9 @@
 /**
  * The I/O port space: 65 536 ports, dispatched through one table. Accesses wider than a chip takes, or that run past
  * the end of its range, are split in halves, low byte first, as an ISA bus does with a narrow card. Ports nobody claims
- * float high and swallow writes. It knows no chip and no timing.
+ * go to the windows that software moves (PCI), else float high and swallow writes. It knows no chip and no timing.
  */
-import { RingfenceError, type PortDevice } from '@ringfence/sdk';
+import { RingfenceError, type AddressWindow, type PortDevice } from '@ringfence/sdk';
 
 interface Claim {
   readonly owner: string;
@@ -14,7 +14,17 @@ interface Claim {
   readonly device: PortDevice;
 }
 
+interface Window {
+  readonly owner: string;
+  readonly range: string;
+  base: number;
+  end: number;
+  readonly width: number;
+  readonly device: PortDevice;
+}
+
 export class PortSpace {
+  private readonly windows: Window[] = [];
   private readonly claims: Claim[] = [];
   /** Index into `claims` plus one; 0 is nobody. */
   private readonly table = new Uint16Array(0x10000);
@@ -41,10 +51,21 @@ export class PortSpace {
     this.table.fill(this.claims.length, base, base + count);
   }
 
+  /** A range that software moves; ports that a chip has claimed are not its. The first window at a port answers. */
+  addWindow(owner: string, range: string, count: number, width: number, device: PortDevice): AddressWindow {
+    const window: Window = { owner, range, base: -1, end: -1, width, device };
+    this.windows.push(window);
+    return {
+      place: (base) => {
+        window.base = base;
+        window.end = base < 0 ? -1 : base + count;
+      },
+    };
+  }
+
   read(port: number, size: number): number {
-    const index = this.table[port];
-    if (index !== 0) {
-      const claim = this.claims[index - 1];
+    const claim = this.at(port);
+    if (claim !== undefined) {
       if (size <= claim.width && port + size <= claim.end) {
         const value = claim.device.portRead(claim.range, port - claim.base, size);
         return size === 4 ? value | 0 : size === 2 ? value & 0xffff : value & 0xff;
@@ -58,9 +79,8 @@ export class PortSpace {
   }
 
   write(port: number, size: number, value: number): void {
-    const index = this.table[port];
-    if (index !== 0) {
-      const claim = this.claims[index - 1];
+    const claim = this.at(port);
+    if (claim !== undefined) {
       if (size <= claim.width && port + size <= claim.end) {
         claim.device.portWrite(
           claim.range,
@@ -75,5 +95,12 @@ export class PortSpace {
     const half = size >>> 1;
     this.write(port, half, value);
     this.write((port + half) & 0xffff, half, value >>> (half * 8));
+  }
+
+  private at(port: number): Claim | Window | undefined {
+    const index = this.table[port];
+    if (index !== 0) return this.claims[index - 1];
+    for (const window of this.windows) if (port >= window.base && port < window.end) return window;
+    return undefined;
   }
 }

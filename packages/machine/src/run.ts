@@ -3,17 +3,16 @@
  * signal checked between them. Slicing is invisible to the guest. Wall time is read here and nowhere below.
  */
 import { performance } from 'node:perf_hooks';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { RingfenceError } from '@ringfence/sdk';
 import { PcMachine } from './machine.js';
+import { GuestNap, Sleeper } from './sleeper.js';
 import type { Machine, Outcome, RunLimits, RunReport, RunResult } from './types.js';
 
 const SLICE_MS = 10;
 const FIRST_SLICE = 100_000;
 const MIN_SLICE = 10_000;
 const MAX_SLICE = 50_000_000;
-/** How often a guest that waits for input is looked at. */
-const IDLE_MS = 5;
 
 const EXIT_LIMIT = 124;
 const EXIT_INTERRUPTED = 130;
@@ -27,17 +26,33 @@ interface Ending {
 }
 
 /** Runs until the guest ends, a limit is hit or `signal` fires. Never rejects for what happens inside the run. */
-export async function runMachine(machine: Machine, limits: RunLimits = {}, signal?: AbortSignal): Promise<RunResult> {
+export async function runMachine(
+  machine: Machine,
+  limits: RunLimits = {},
+  signal?: AbortSignal,
+  sleeper = new Sleeper(),
+): Promise<RunResult> {
   if (limits.untilSerial !== undefined) machine.watchSerial(serialPattern(limits.untilSerial));
   const started = performance.now();
   const before = machine.retired;
-  const ending = await drive(machine, limits, started, signal);
+  const wake = (): void => sleeper.wake();
+  machine.onInput(wake);
+  signal?.addEventListener('abort', wake);
+  const ending = await drive(machine, limits, started, signal, sleeper);
+  signal?.removeEventListener('abort', wake);
   return result(machine, ending, (performance.now() - started) / 1000, machine.retired - before);
 }
 
-async function drive(machine: Machine, limits: RunLimits, started: number, signal?: AbortSignal): Promise<Ending> {
+async function drive(
+  machine: Machine,
+  limits: RunLimits,
+  started: number,
+  signal: AbortSignal | undefined,
+  sleeper: Sleeper,
+): Promise<Ending> {
   const goal = limits.maxInstructions === undefined ? Infinity : machine.retired + limits.maxInstructions;
   const deadline = limits.timeoutSeconds === undefined ? Infinity : started + limits.timeoutSeconds * 1000;
+  const nap = new GuestNap(machine, sleeper);
   let slice = FIRST_SLICE;
   for (;;) {
     const sliceStarted = performance.now();
@@ -65,7 +80,8 @@ async function drive(machine: Machine, limits: RunLimits, started: number, signa
       return { outcome: 'limit-time', exitStatus: EXIT_LIMIT, detail: `${limits.timeoutSeconds} seconds` };
     const scale = Math.min(4, SLICE_MS / Math.max(0.1, now - sliceStarted));
     slice = Math.round(Math.min(MAX_SLICE, Math.max(MIN_SLICE, slice * scale)));
-    await (outcome === 'idle' ? setTimeout(Math.min(IDLE_MS, deadline - now)) : setImmediate());
+    if (outcome === 'budget') await setImmediate();
+    else await nap.sleep(deadline - now);
   }
 }
 

@@ -5,12 +5,14 @@
 import type {
   ByteChannel,
   Device,
+  Drive,
   ErrorCode,
   GuestObserver,
   GuestView,
   MachineConfig,
   MonitorReport,
   PartRegistry,
+  ScreenFrame,
   StateRecord,
 } from '@ringfence/sdk';
 
@@ -25,13 +27,21 @@ export interface CreateMachineOptions {
   readonly registry: PartRegistry;
   readonly kernel: ImageFile;
   readonly initrd?: ImageFile;
+  /** Drives with their storage opened; what the guest writes to them is part of the machine's state. */
+  readonly drives?: readonly Drive[];
   /** The outside ends of the byte channels by name (`serial`, `debugcon`); a missing one is a loose end. */
   readonly channels?: Readonly<Record<string, ByteChannel>>;
   /**
    * Whether a channel may still bring bytes while the guest sleeps (a terminal). If not, a guest asleep in HLT with no
-   * timer running can never wake and the run ends as `halted`. Default false.
+   * timer running can never wake and the run ends as `halted`. Asked whenever it matters; a channel whose answer changes
+   * calls its listener. Default: never.
    */
-  readonly awaitsInput?: boolean;
+  readonly awaitsInput?: () => boolean;
+  /**
+   * While input is awaited, a guest in HLT sleeps as long as virtual time says instead of skipping to its next deadline:
+   * for a person at a terminal. Instructions and deadlines are the same either way, until input comes. Default false.
+   */
+  readonly pacesSleep?: boolean;
 }
 
 /** How a run ended. */
@@ -58,14 +68,15 @@ export interface MachineEnd {
 }
 
 /**
- * What a slice came to. `budget`: go on. `idle`: the guest sleeps until input comes (only with `awaitsInput`).
- * `ended`: `machine.end` says how.
+ * What a slice came to. `budget`: go on. `idle`: the guest sleeps until input comes (only with `awaitsInput`). `asleep`: it
+ * sleeps until input comes or `machine.sleepTicks` are over (only with `pacesSleep`): let time pass, tell the machine with
+ * `passTime`, go on. `ended`: `machine.end` says how.
  */
-export type SliceOutcome = 'budget' | 'idle' | 'ended';
+export type SliceOutcome = 'budget' | 'idle' | 'asleep' | 'ended';
 
 export interface SavedMachine {
   readonly version: 1;
-  /** By component name: `clock`, `board`, `memory`, `roots`, `processor`, `device:<name>`. */
+  /** By component name: `clock`, `board`, `memory`, `shadow-ram`, `roots`, `processor`, `device:<name>`, `drive:<place>`. */
   readonly components: Readonly<Record<string, StateRecord>>;
 }
 
@@ -80,10 +91,18 @@ export interface Machine {
   channelText(name: string): string;
   /** Runs at most `maxInstructions` guest instructions, synchronously. Throws only for faults of ours. */
   runSlice(maxInstructions: number): SliceOutcome;
+  /** Ticks from now to the next deadline, or Infinity. */
+  readonly sleepTicks: number;
+  /** Has a guest in HLT sleep so many ticks, at most to its next deadline. */
+  passTime(ticks: number): void;
+  /** Calls `wake` when a channel has brought something; one at a time. */
+  onInput(wake: () => void): void;
   /** Ends the run at the instruction whose byte makes the serial output match. */
   watchSerial(pattern: RegExp): void;
   /** The guest's screen as text, or undefined without a display device. */
   screen(): string | undefined;
+  /** The guest's screen as a picture, or undefined when there is none to be had. */
+  frame(): ScreenFrame | undefined;
   /** A device by its part's name, or undefined. */
   device(name: string): Device | undefined;
   monitorReport(): MonitorReport | undefined;

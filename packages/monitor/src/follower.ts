@@ -53,6 +53,8 @@ export class Follower {
   /** CR0.PG, CR0.WP, CR4.PSE and CR4.PAE under which the shadows were made, and the state of the A20 gate. */
   private pagingMode = -1;
   private a20Mask = -1;
+  /** The guest's memory map under which the shadows were made. */
+  private mapEpoch = -1;
   /** The guest's PDPTE registers as last seen: a write of CR0 or CR4 may load them as well. */
   private readonly seenPdptes = new Int32Array(8);
   private readonly invalidated: number[] = [];
@@ -85,7 +87,10 @@ export class Follower {
   /** After each doing of the emulator. */
   follow(): void {
     const { g, seenTables, descriptors } = this;
-    if (this.controlWritten || this.guestSpace.a20Mask !== this.a20Mask) this.followControl();
+    const { guestSpace } = this;
+    if (this.controlWritten || guestSpace.a20Mask !== this.a20Mask || guestSpace.mapEpoch !== this.mapEpoch) {
+      this.followControl();
+    }
     for (let linear = this.invalidated.pop(); linear !== undefined; linear = this.invalidated.pop()) {
       this.hardware.invlpg(linear);
       descriptors.revalidate();
@@ -115,10 +120,11 @@ export class Follower {
   private followControl(): void {
     const { g, h, pager, hardware: hw } = this;
     const mode = (g[CR0] & (CR0_PG | CR0_WP)) ^ (g[CR4] & (CR4_PSE | CR4_PAE));
-    const { a20Mask } = this.guestSpace;
+    const { a20Mask, mapEpoch } = this.guestSpace;
     if (this.pdptesMoved()) this.rootWritten = true;
-    if (mode !== this.pagingMode || a20Mask !== this.a20Mask) {
+    if (mode !== this.pagingMode || a20Mask !== this.a20Mask || mapEpoch !== this.mapEpoch) {
       this.pagingMode = mode;
+      this.mapEpoch = mapEpoch;
       this.a20Mask = a20Mask;
       pager.reset();
     } else if (this.rootWritten && (g[CR0] & CR0_PG) !== 0) {

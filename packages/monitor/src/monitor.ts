@@ -222,6 +222,28 @@ export class Monitor implements GuestExecutor {
     if (this.h[SHADOW] !== 0) this.takeShadow();
   }
 
+  /** Takes the hardware out of the guest, as an interrupt of the host would: only then may shadow tables be edited. */
+  release(): void {
+    this.settle();
+    if (this.inMonitor) return;
+    const { hardware: hw, emulator } = this.parts;
+    // The trap must come before the next instruction, whatever the last one was; the guest's shadow outlives it.
+    const shadow = this.h[SHADOW];
+    this.h[SHADOW] = 0;
+    hw.stateChanged();
+    hw.setIntr(true);
+    this.parts.descriptors.enterPrivate();
+    let stop;
+    do stop = hw.run(1);
+    while (stop === STOP_REQUESTED);
+    if (stop !== STOP_HALT) throw internal('the hardware did not take an interrupt', this.dump());
+    this.exit();
+    if (shadow === 0 || this.g[SHADOW] !== 0) return;
+    this.g[SHADOW] = shadow;
+    this.shadowAt = hw.retired();
+    emulator.stateChanged();
+  }
+
   dump(): string {
     this.settle();
     return dumpProcessor(this.parts.emulator);

@@ -8,8 +8,10 @@ import { plugin as debugExit } from '@ringfence/device-debug-exit';
 import { plugin as debugcon } from '@ringfence/device-debugcon';
 import { plugin as ferr } from '@ringfence/device-ferr';
 import { plugin as i8042 } from '@ringfence/device-i8042';
+import { plugin as ide } from '@ringfence/device-ide';
 import { plugin as pciHost } from '@ringfence/device-pci-host';
 import { plugin as pic8259 } from '@ringfence/device-pic8259';
+import { plugin as piix3 } from '@ringfence/device-piix3';
 import { plugin as pit8254 } from '@ringfence/device-pit8254';
 import { plugin as rtc } from '@ringfence/device-rtc';
 import { plugin as sysctl } from '@ringfence/device-sysctl';
@@ -41,6 +43,8 @@ export const pcPreset: readonly Plugin[] = [
   debugcon,
   debugExit,
   pciHost,
+  piix3,
+  ide,
   sysctl,
   ferr,
   loaderLinux,

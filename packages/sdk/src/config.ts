@@ -37,6 +37,25 @@ export const monitorConfigSchema = z
   })
   .describe('The monitor; absent or "none" for a bare run.');
 
+const driveConfigSchema = z.strictObject({
+  file: z.string().min(1).describe('Image file; relative to the configuration file.'),
+  format: z.enum(['raw', 'qcow2']).optional().describe('Default: found by the file itself.'),
+  interface: z.enum(['ide']).default('ide'),
+  media: z.enum(['disk', 'cdrom']).default('disk'),
+  unit: z
+    .number()
+    .int()
+    .min(0)
+    .max(3)
+    .optional()
+    .describe('0 and 1 are on the first cable. Default: the next free one.'),
+  snapshot: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('on: writes stay in memory, the image is never written; off: writes go to the image, which must be raw.'),
+});
+export type DriveConfig = z.infer<typeof driveConfigSchema>;
+
 export const machineConfigSchema = z
   .strictObject({
     kernel: z.string().min(1).optional().describe('Kernel file; relative to the configuration file.'),
@@ -64,6 +83,7 @@ export const machineConfigSchema = z
         epoch: z.iso.datetime().default('2000-01-01T00:00:00Z').describe('What the real-time clock says at power-on.'),
       })
       .prefault({}),
+    drives: z.array(driveConfigSchema).default([]).describe('Disks and CD-ROM drives.'),
     serial: z.string().default('stdio').describe('stdio, file:PATH or none.'),
     debugcon: z.string().default('none').describe('stdio, file:PATH or none.'),
     devices: z

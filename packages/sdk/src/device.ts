@@ -69,18 +69,33 @@ export interface FloatErrorLogic {
 export interface Screen {
   /** The visible text, one line per row, trailing blanks removed; empty in a graphics mode. */
   text(): string;
+  /** What is to be seen now, or undefined when the device cannot tell (a mode it does not show). */
+  frame?(): ScreenFrame | undefined;
 }
 
-/** One function on the PCI bus: configuration space only, 256 bytes. */
-export interface PciFunction {
-  readonly name: string;
-  configRead(register: number, size: number): number;
-  configWrite(register: number, size: number, value: number): void;
+/** One picture of a screen: a copy, the guest goes on without changing it. Colours are 0xRRGGBB. */
+export type ScreenFrame = TextFrame | PixelFrame;
+
+export interface TextFrame {
+  readonly kind: 'text';
+  readonly columns: number;
+  readonly rows: number;
+  /** Row by row: the character's number in the font, what it stands for, and its colours as numbers in the palette. */
+  readonly codes: Uint8Array;
+  readonly characters: readonly string[];
+  readonly foreground: Uint8Array;
+  readonly background: Uint8Array;
+  readonly palette: readonly number[];
+  /** Absent when it is switched off or not on the screen. */
+  readonly cursor?: { readonly column: number; readonly row: number };
 }
 
-/** The PCI bus a host bridge offers; `provides: ['pci-bus']`. */
-export interface PciBus {
-  attach(device: number, fn: number, pci: PciFunction): void;
+export interface PixelFrame {
+  readonly kind: 'pixels';
+  readonly width: number;
+  readonly height: number;
+  /** Three bytes a pixel, red first. */
+  readonly rgb: Uint8Array;
 }
 
 /** Facts of the board that a chip may have to tell the guest (CMOS memory size, say). */

@@ -24,6 +24,11 @@ export interface GuestExecutor {
   readonly pageTableRoots?: Set<number>;
   /** Any bytes of guest RAM that are not the guest's at the moment: called before RAM is read from outside. */
   settle(): void;
+  /**
+   * As `settle`, and writes from outside may reach watched pages of the guest's space. Called between two instructions,
+   * for bus masters.
+   */
+  release(): void;
   /** The processor whose state is the guest's: up to date after `settle`, and whenever it calls its observer. */
   readonly guest: Processor;
   /** A dump of registers and stack for people. */

@@ -6,6 +6,7 @@ import 'reflect-metadata';
 
 export { inject, injectable, type DependencyContainer } from 'tsyringe';
 export { z } from 'zod';
+export * from './block-device.js';
 export * from './bus.js';
 export * from './clock.js';
 export * from './config.js';
@@ -22,6 +23,8 @@ export * from './mmu.js';
 export * from './monitor.js';
 export * from './observe.js';
 export * from './page-table-frames.js';
+export * from './pci.js';
+export * from './pci-config.js';
 export * from './physical-space.js';
 export * from './plugin.js';
 export * from './processor.js';

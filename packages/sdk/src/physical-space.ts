@@ -8,6 +8,7 @@ import { RingfenceError } from './errors.js';
 import { PHYS_BASE } from './layout.js';
 import { PAGE_SIZE, type MachineMemory } from './memory.js';
 import type { DeviceObserver } from './observe.js';
+import type { AddressWindow } from './pci.js';
 
 export const PAGE_NONE = 0;
 export const PAGE_RAM = 1;
@@ -34,6 +35,13 @@ interface MmioRange {
   readonly handler: MmioHandler;
 }
 
+/** A range that moves; `base` below 0 is nowhere. */
+interface MovingRange {
+  base: number;
+  readonly bytes: number;
+  readonly handler: MmioHandler;
+}
+
 export class PhysicalSpace {
   /** PAGE_* of each of the 2^20 pages below 4 GiB. A page may take a fast TLB tag only when this is exactly PAGE_RAM. */
   readonly kind = new Uint8Array(1 << 20);
@@ -43,7 +51,10 @@ export class PhysicalSpace {
   onWatchedWrite: (address: number, bytes: number) => void = () => {};
   /** Told of every access to a device's memory; undefined unless someone looks on. */
   observer: Pick<DeviceObserver, 'mmioAccess'> | undefined = undefined;
+  /** Counts changes of what stands where (not of watches): who derived something from page kinds compares it. */
+  mapEpoch = 0;
   private readonly ranges: MmioRange[] = [];
+  private readonly windows: MovingRange[] = [];
   private readonly kindListeners: (() => void)[] = [];
 
   constructor(readonly memory: MachineMemory) {}
@@ -68,6 +79,38 @@ export class PhysicalSpace {
 
   mapMmio(base: number, bytes: number, handler: MmioHandler): void {
     this.setKind(base, bytes, PAGE_MMIO);
+    this.ranges.push({ base, bytes, handler });
+  }
+
+  /**
+   * A range of device memory that software moves. It takes only pages where nothing else is: RAM, ROM and fixed ranges win.
+   */
+  addWindow(bytes: number, handler: MmioHandler): AddressWindow {
+    const range: MovingRange = { base: -1, bytes, handler };
+    this.windows.push(range);
+    return {
+      place: (base) => {
+        if (base === range.base) return;
+        const before = range.base;
+        range.base = base;
+        if (before >= 0) this.coverPages(before, bytes);
+        if (base >= 0) this.coverPages(base, bytes);
+        this.mapEpoch++;
+        this.changed();
+      },
+    };
+  }
+
+  /** What RAM frames are to the processor: RAM, read-only, or (`handler`) registers of a device in front of them. */
+  remap(base: number, bytes: number, kind: typeof PAGE_RAM | typeof PAGE_ROM | typeof PAGE_MMIO): void {
+    const end = (base + bytes) / PAGE_SIZE;
+    for (let page = base / PAGE_SIZE; page < end; page++) this.kind[page] = kind | (this.kind[page] & PAGE_WATCH);
+    this.mapEpoch++;
+    this.changed();
+  }
+
+  /** Registers what answers where `remap` has put PAGE_MMIO. */
+  addHandler(base: number, bytes: number, handler: MmioHandler): void {
     this.ranges.push({ base, bytes, handler });
   }
 
@@ -99,7 +142,7 @@ export class PhysicalSpace {
       const view = this.memory.view;
       return size === 4 ? view.getInt32(at, true) : size === 2 ? view.getUint16(at, true) : view.getUint8(at);
     }
-    if (kind === PAGE_MMIO) {
+    if ((kind & PAGE_MMIO) !== 0) {
       const range = this.rangeOf(address >>> 0);
       if (range !== undefined) {
         const value = range.handler.mmioRead((address >>> 0) - range.base, size);
@@ -122,7 +165,7 @@ export class PhysicalSpace {
       else view.setInt8(at, value);
       if (this.memory.codePages[page] !== 0) this.memory.codeWritten(address >>> 0, size);
       if ((kind & PAGE_WATCH) !== 0) this.onWatchedWrite(address >>> 0, size);
-    } else if (kind === PAGE_MMIO) {
+    } else if ((kind & PAGE_MMIO) !== 0) {
       const range = this.rangeOf(address >>> 0);
       this.observer?.mmioAccess(true, address >>> 0, size, value);
       range?.handler.mmioWrite((address >>> 0) - range.base, size, value);
@@ -141,7 +184,23 @@ export class PhysicalSpace {
       const range = this.ranges[i];
       if (address >= range.base && address < range.base + range.bytes) return range;
     }
+    for (const range of this.windows) {
+      if (range.base >= 0 && address >= range.base && address < range.base + range.bytes) return range;
+    }
     return undefined;
+  }
+
+  /** Decides anew for the pages of a window that came or went whether any window answers there. */
+  private coverPages(base: number, bytes: number): void {
+    const end = Math.ceil((base + bytes) / PAGE_SIZE);
+    for (let page = Math.floor(base / PAGE_SIZE); page < end; page++) {
+      const kind = this.kind[page];
+      if ((kind !== PAGE_NONE && kind !== PAGE_MMIO) || page === OPEN_BUS_PAGE / PAGE_SIZE) continue;
+      const from = page * PAGE_SIZE;
+      const overlaps = (range: MovingRange): boolean =>
+        range.base >= 0 && range.base < from + PAGE_SIZE && range.base + range.bytes > from;
+      this.kind[page] = this.ranges.some(overlaps) || this.windows.some(overlaps) ? PAGE_MMIO : PAGE_NONE;
+    }
   }
 
   private setKind(base: number, bytes: number, kind: number): void {
@@ -151,6 +210,7 @@ export class PhysicalSpace {
       throw new RingfenceError('RF_INTERNAL', { message: 'the page of the open bus cannot be mapped', value: base });
     }
     this.kind.fill(kind, first, end);
+    this.mapEpoch++;
     this.changed();
   }
 

@@ -5,7 +5,8 @@
 import type { InjectionToken } from 'tsyringe';
 import type { Bus } from './bus.js';
 import type { Clock } from './clock.js';
-import type { BoardInfo, ByteChannel, IntrPin, IrqLines, PciBus, SystemControl } from './device.js';
+import type { DriveBay } from './block-device.js';
+import type { BoardInfo, ByteChannel, IntrPin, IrqLines, SystemControl } from './device.js';
 import type { MachineMemory } from './memory.js';
 import type { MmuFactory } from './mmu.js';
 import type {
@@ -15,6 +16,7 @@ import type {
   ShadowCacheStrategy,
   MonitorPolicy,
 } from './monitor.js';
+import type { AddressWindows, DmaMemory, IrqInputs, PciBus, ShadowRam } from './pci.js';
 import type { PhysicalSpace } from './physical-space.js';
 import type { CpuModel, ProcessorFactory } from './processor.js';
 
@@ -32,6 +34,11 @@ export const Tokens = {
   SystemControl: token<SystemControl>('SystemControl'),
   IntrPin: token<IntrPin>('IntrPin'),
   PciBus: token<PciBus>('PciBus'),
+  AddressWindows: token<AddressWindows>('AddressWindows'),
+  DmaMemory: token<DmaMemory>('DmaMemory'),
+  ShadowRam: token<ShadowRam>('ShadowRam'),
+  IrqInputs: token<IrqInputs>('IrqInputs'),
+  DriveBay: token<DriveBay>('DriveBay'),
   BoardInfo: token<BoardInfo>('BoardInfo'),
   // the machine
   MachineMemory: token<MachineMemory>('MachineMemory'),

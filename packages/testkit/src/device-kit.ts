@@ -1,5 +1,6 @@
 /** Every capability a device may ask for, as fakes, in one bag: `new Uart16550(kit.irqs, kit.channel)`. */
 import type { BoardInfo } from '@ringfence/sdk';
+import { FakeAddressWindows, FakeDmaMemory, FakeDriveBay, FakeIrqInputs, FakeShadowRam } from './fake-board.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeByteChannel, FakeIrqLine, FakeIrqLines, FakePciBus, FakeSystemControl } from './fake-lines.js';
 
@@ -10,6 +11,11 @@ export interface DeviceKit {
   readonly system: FakeSystemControl;
   readonly intr: FakeIrqLine;
   readonly pci: FakePciBus;
+  readonly windows: FakeAddressWindows;
+  readonly dma: FakeDmaMemory;
+  readonly shadow: FakeShadowRam;
+  readonly inputs: FakeIrqInputs;
+  readonly bay: FakeDriveBay;
   readonly board: BoardInfo;
 }
 
@@ -31,6 +37,11 @@ export function makeDeviceKit(init: DeviceKitInit = {}): DeviceKit {
     system: new FakeSystemControl(),
     intr: new FakeIrqLine('intr'),
     pci: new FakePciBus(),
+    windows: new FakeAddressWindows(),
+    dma: new FakeDmaMemory(),
+    shadow: new FakeShadowRam(),
+    inputs: new FakeIrqInputs(),
+    bay: new FakeDriveBay(),
     board: { ramBytes: init.ramBytes ?? 64 * 1024 * 1024, epochSeconds: init.epochSeconds ?? TEST_EPOCH_SECONDS },
   };
 }

@@ -2,7 +2,17 @@
  * The capabilities a device gets, as fakes that remember what was done with them: interrupt lines, the INTR pin, a byte
  * channel, the board's controls, a PCI bus.
  */
-import type { ByteChannel, IntrPin, IrqLine, IrqLines, PciBus, PciFunction, SystemControl } from '@ringfence/sdk';
+import type {
+  ByteChannel,
+  IntrPin,
+  IrqLine,
+  IrqLines,
+  PciBus,
+  PciFunction,
+  PciInterruptRouter,
+  PciSlot,
+  SystemControl,
+} from '@ringfence/sdk';
 
 /** One line (or pin): its level now, and how often it rose. */
 export class FakeIrqLine implements IrqLine, IntrPin {
@@ -95,11 +105,34 @@ export class FakeSystemControl implements SystemControl {
   }
 }
 
+/** The bus and its pins: `pins` says which are asserted, as `device.function:pin`. */
 export class FakePciBus implements PciBus {
   /** Functions by `device.function`. */
   readonly functions = new Map<string, PciFunction>();
+  readonly pins = new Set<string>();
+  router: PciInterruptRouter | undefined;
 
-  attach(device: number, fn: number, pci: PciFunction): void {
+  attach(device: number, fn: number, pci: PciFunction): PciSlot {
     this.functions.set(`${device}.${fn}`, pci);
+    return {
+      setInterrupt: (pin, asserted) => {
+        const name = `${device}.${fn}:${pin}`;
+        if (asserted) this.pins.add(name);
+        else this.pins.delete(name);
+      },
+    };
+  }
+
+  routeInterrupts(router: PciInterruptRouter): void {
+    this.router = router;
+  }
+
+  /** A configuration write of 4 bytes, as software does it. */
+  configWrite(place: string, register: number, value: number, size = 4): void {
+    this.functions.get(place)!.configWrite(register, size, value);
+  }
+
+  configRead(place: string, register: number, size = 4): number {
+    return this.functions.get(place)!.configRead(register, size);
   }
 }

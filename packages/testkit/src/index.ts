@@ -4,6 +4,7 @@
  */
 export * from './device-contract.js';
 export * from './device-kit.js';
+export * from './fake-board.js';
 export * from './fake-bus.js';
 export * from './fake-clock.js';
 export * from './fake-lines.js';

@@ -83,7 +83,7 @@ export interface TraceableMachine {
   readonly retired: number;
   readonly end: { readonly outcome: string; readonly detail?: string } | undefined;
   readonly view: GuestView;
-  runSlice(maxInstructions: number): 'budget' | 'idle' | 'ended';
+  runSlice(maxInstructions: number): 'budget' | 'idle' | 'asleep' | 'ended';
   observe(observer: GuestObserver | undefined): void;
 }
 

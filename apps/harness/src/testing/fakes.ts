@@ -14,6 +14,7 @@ export function fakeGuest(name: string, expect: Partial<Guest['expect']> = {}): 
     memory: '16M',
     model: undefined,
     loader: undefined,
+    drives: [],
     maxInstructions: 1000,
     timeoutSeconds: 10,
     expect: { status: 33, serial: [], ...expect },

@@ -1,7 +1,7 @@
 /**
  * A process for specs of the command line: collects what is written, feeds what is typed, raises signals on demand.
  */
-import type { CliIo } from '../io.js';
+import type { CliIo, InputListener } from '../io.js';
 
 export interface FakeIo extends CliIo {
   readonly out: () => string;
@@ -9,30 +9,37 @@ export interface FakeIo extends CliIo {
   /** As if the user typed. Only while the run has standard input attached. */
   type(text: string): void;
   interrupt(): void;
+  /** As if standard input ended. */
+  end(): void;
   readonly attached: () => boolean;
+  /** Whether a terminal would be in raw mode now. */
+  readonly raw: () => boolean;
 }
 
 export interface FakeIoOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly isTTY?: boolean;
+  readonly stdoutIsTTY?: boolean;
 }
 
 export function fakeIo(options: FakeIoOptions = {}): FakeIo {
   const out: Buffer[] = [];
   let err = '';
-  let onBytes: ((bytes: Uint8Array) => void) | undefined;
+  let listener: InputListener | undefined;
   const handlers = new Set<(signal: string) => void>();
   return {
     cwd: options.cwd ?? process.cwd(),
     env: options.env ?? {},
     stdin: {
       isTTY: options.isTTY ?? false,
-      attach: (callback) => {
-        onBytes = callback;
-        return () => (onBytes = undefined);
+      attach: (attached) => {
+        listener = attached;
+        return () => (listener = undefined);
       },
     },
+    stdoutIsTTY: options.stdoutIsTTY ?? false,
+    onResize: () => () => {},
     stdout: (data) => {
       out.push(Buffer.from(data as string));
       return true;
@@ -44,8 +51,10 @@ export function fakeIo(options: FakeIoOptions = {}): FakeIo {
     },
     out: () => Buffer.concat(out).toString('latin1'),
     err: () => err,
-    type: (text) => onBytes?.(Buffer.from(text)),
+    type: (text) => listener?.onBytes(Buffer.from(text)),
     interrupt: () => handlers.forEach((handler) => handler('SIGINT')),
-    attached: () => onBytes !== undefined,
+    end: () => listener?.onEnd(),
+    attached: () => listener !== undefined,
+    raw: () => listener?.raw === true,
   };
 }

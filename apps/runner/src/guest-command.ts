@@ -1,0 +1,112 @@
+/**
+ * `ringfence guest` and `--guest NAME`: the catalogue of fetched guests on the command line. Listing and showing read the
+ * cache only; fetching goes through the system's package client, says on stderr what it does, and can be interrupted.
+ */
+import {
+  cachedRecord,
+  defaultCacheFolder,
+  type FetchedGuest,
+  fetchGuest,
+  findGuest,
+  GUESTS,
+} from '@ringfence/guest-catalogue';
+import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
+import { STATUS_INTERRUPTED } from './failure.js';
+import type { RunFlags } from './flags.js';
+import type { CliIo } from './io.js';
+
+export interface GuestFetchFlags {
+  /** Also when it is there. */
+  readonly again?: boolean;
+}
+
+/** One line a guest: its name, whether it is here, what it is. */
+export function listGuests(io: CliIo): void {
+  const cache = defaultCacheFolder(io.env);
+  const width = Math.max(...GUESTS.map(({ name }) => name.length));
+  for (const guest of GUESTS) {
+    const state = cachedRecord(guest, cache) === undefined ? 'not fetched' : 'fetched    ';
+    io.stdout(`${guest.name.padEnd(width)}  ${state}  ${guest.summary}\n`);
+  }
+}
+
+/** Everything known of one guest. */
+export function showGuest(name: string, io: CliIo): void {
+  const guest = findGuest(name);
+  const cache = defaultCacheFolder(io.env);
+  const record = cachedRecord(guest, cache);
+  const { kernel, initrd, memory, append } = guest.run;
+  const lines = [
+    `${guest.name}: ${guest.summary}`,
+    `  licence   ${guest.licence}`,
+    `  packages  ${guest.packages.map((source) => `${source.package} (${source.architecture})`).join(', ')}`,
+    `  started   -m ${memory} --append "${append}"`,
+  ];
+  if (record === undefined) lines.push(`  fetched   no: ringfence guest fetch ${guest.name}`);
+  else {
+    for (const each of record.packages) {
+      lines.push(
+        `  fetched   ${each.package} ${each.version} ${each.architecture}`,
+        `            sha256 ${each.sha256}`,
+      );
+    }
+    for (const file of [kernel, ...(initrd === undefined ? [] : [initrd])]) {
+      lines.push(`  file      ${cache}/${guest.name}/${file}`, `            sha256 ${record.files[file]}`);
+    }
+  }
+  io.stdout(`${lines.join('\n')}\n`);
+}
+
+/** Answers the exit status. */
+export async function fetchCommand(name: string, flags: GuestFetchFlags, io: CliIo): Promise<number> {
+  const fetched = await fetchInterruptibly(name, flags, io);
+  if (fetched === undefined) return STATUS_INTERRUPTED;
+  io.stdout(`${fetched.guest.name}: ${fetched.cached ? 'already there' : 'fetched'}, ${fetched.folder}\n`);
+  return 0;
+}
+
+/**
+ * What `--guest` says of a machine, to lie under the configuration file and the other flags; fetches when it has to.
+ * Answers undefined when a signal ended the fetch.
+ */
+export async function guestConfig(flags: RunFlags, io: CliIo): Promise<MachineConfigInput | undefined> {
+  if (flags.guest === undefined) return {};
+  for (const key of ['kernel', 'initrd'] as const) {
+    if (flags[key] !== undefined) {
+      throw new RingfenceError('RF_CONTRADICTION', {
+        message: `--guest ${flags.guest} brings a kernel of its own, and --${key} names another`,
+        value: flags[key],
+        fix: `leave --guest or --${key} out`,
+      });
+    }
+  }
+  const fetched = await fetchInterruptibly(flags.guest, {}, io);
+  if (fetched === undefined) return undefined;
+  const { kernel, initrd, guest } = fetched;
+  const { memory, append } = guest.run;
+  return { kernel, ...(initrd === undefined ? {} : { initrd }), memory, append };
+}
+
+async function fetchInterruptibly(
+  name: string,
+  { again }: GuestFetchFlags,
+  io: CliIo,
+): Promise<FetchedGuest | undefined> {
+  const guest = findGuest(name);
+  const abort = new AbortController();
+  const stop = io.onInterrupt(() => abort.abort());
+  try {
+    return await fetchGuest(guest, {
+      cache: defaultCacheFolder(io.env),
+      signal: abort.signal,
+      again,
+      progress: (line) => io.stderr(`ringfence: ${guest.name}: ${line}\n`),
+    });
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+    io.stderr(`ringfence: ${guest.name}: interrupted; nothing was kept\n`);
+    return undefined;
+  } finally {
+    stop();
+  }
+}
