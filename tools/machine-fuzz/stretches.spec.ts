@@ -1,6 +1,6 @@
 /**
- * Guests in a state that the hardware cannot hold for long: the monitor lets its emulator run in stretches (monitor.ts,
- * `runEmulator`). Interrupts fall due in them, devices move deadlines, STI and HLT stand at their ends; the counts and the
+ * Guests in a state that the hardware cannot hold for long: the monitor lets its emulator run in stretches
+ * (emulation.ts). Interrupts fall due in them, devices move deadlines, STI and HLT stand at their ends; the counts and the
  * final state must be those of the bare run, however the run is sliced.
  */
 import { createMachine } from '@ringfence/machine';

@@ -23,13 +23,17 @@ import {
 } from '@ringfence/sdk';
 import { CPL, RingfenceError } from '@ringfence/sdk';
 import { Counters } from './counters.js';
+import { DebugTraps } from './debug-traps.js';
 import { Descriptors } from './descriptors.js';
+import { Emulation } from './emulation.js';
 import { Follower } from './follower.js';
 import { GuestWalk } from './guest-walk.js';
+import { Interrupts } from './interrupts.js';
 import { HOST_INTERRUPT_VECTOR, MONITOR_BYTES } from './layout.js';
 import { Monitor } from './monitor.js';
 import { Pager } from './pager.js';
 import { Stepper } from './stepper.js';
+import { TRACE_DESCRIPTORS, TRACE_PAGE_TABLE } from './traces.js';
 import { Window } from './window.js';
 import { World } from './world.js';
 
@@ -97,6 +101,29 @@ export class MonitorAssembly implements MonitorFactory {
     const world = new World(hardware, emulator, window, pager, descriptors);
     const follower = new Follower(hardware, emulator, guestMmu, guestSpace, window, pager, descriptors);
     const counters = new Counters();
+    const interrupts = new Interrupts(hardware, emulator, world);
+    const emulation = new Emulation(hardware, emulator, world, interrupts, follower, counters);
+    /** Guest bytes of a traced page changed, by the emulator or in a step. */
+    const changed = (address: number, bytes: number): void => {
+      const traces = pager.traces;
+      if (traces.has(address, TRACE_PAGE_TABLE)) pager.tableWritten(address, bytes);
+      if (traces.has(address, TRACE_DESCRIPTORS)) descriptors.written(address, bytes);
+    };
+    guestSpace.onWatchedWrite = changed;
+    world.revealLdt = (on) => descriptors.reveal(on, pager);
+    const stepper = new Stepper(
+      memory,
+      window,
+      world,
+      pager,
+      descriptors,
+      policy,
+      counters,
+      () => emulation.one('structure'),
+      () => emulator.state[CPL] === 3,
+      changed,
+    );
+    const debugTraps = new DebugTraps(hardware, emulator, world, stepper, emulation, follower);
     return new Monitor({
       hardware,
       emulator,
@@ -108,22 +135,13 @@ export class MonitorAssembly implements MonitorFactory {
       descriptors,
       world,
       follower,
+      interrupts,
+      emulation,
+      stepper,
+      debugTraps,
       counters,
       policyName: policy.name,
       strategyName: this.strategy.name,
-      makeStepper: (monitor) =>
-        new Stepper(
-          memory,
-          window,
-          world,
-          pager,
-          descriptors,
-          policy,
-          counters,
-          () => monitor.emulate('structure'),
-          () => emulator.state[CPL] === 3,
-          (address, bytes) => monitor.guestBytesChanged(address, bytes),
-        ),
     });
   }
 }

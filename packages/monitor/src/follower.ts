@@ -1,7 +1,7 @@
 /**
  * Follows the guest: after the emulator has done something in the guest's view, the hardware and the shadows are brought
  * into line with it. Control registers, the A20 gate, invalidations, descriptor-table and debug registers, the TSC.
- * Guest bytes that change are not its business; they come through traces (monitor.ts).
+ * Guest bytes that change are not its business; they come through traces (assemble.ts).
  */
 import {
   CR0,

@@ -1,0 +1,138 @@
+/**
+ * The emulator's turns: one instruction that settles an exit, or a stretch while the hardware cannot hold the guest's state.
+ *
+ * It keeps the account of both: what is retired for the guest, what forced a user instruction to be emulated, and the name
+ * that an exit has in the report. After each turn the rest of the monitor follows what changed (follower.ts).
+ * Which exits are settled this way is not its decision (monitor.ts); nor is when the hardware can hold the state (world.ts).
+ */
+import {
+  STEP_FAULTED,
+  STEP_SHUTDOWN,
+  STOP_REQUESTED,
+  STOP_SHUTDOWN,
+  type Processor,
+  type StepOutcome,
+} from '@ringfence/sdk';
+import type { Counters } from './counters.js';
+import type { Follower } from './follower.js';
+import type { Interrupts } from './interrupts.js';
+import { instructionReason } from './reasons.js';
+import type { World } from './world.js';
+
+/** A state that the hardware cannot hold for so many instructions may well last: from there on the emulator runs in stretches. */
+const SINGLY = 8;
+const FIRST_STRETCH = 32;
+const LONGEST_STRETCH = 16384;
+
+export class Emulation {
+  /** What became of the last instruction or event that the emulator executed for the guest. */
+  outcome: StepOutcome = 0;
+  /** Whether the exit being settled has its name in the report; true between exits. */
+  private named = true;
+  /** The emulator's count when the turn in progress began; -1 between turns. */
+  private stepFrom = -1;
+  /** The emulator runs by itself at the moment. */
+  private stretching = false;
+  /** How many times in a row the hardware could not hold the guest's state. */
+  private refusals = 0;
+  private stretch = FIRST_STRETCH;
+
+  constructor(
+    private readonly hardware: Processor,
+    private readonly emulator: Processor,
+    private readonly world: World,
+    private readonly interrupts: Interrupts,
+    private readonly follower: Follower,
+    private readonly counters: Counters,
+  ) {}
+
+  /** The guest's instructions retired, those of a turn in progress among them. */
+  retired(): number {
+    const { hardware, emulator } = this;
+    return this.stepFrom < 0 ? hardware.retired() : hardware.retired() + emulator.retired() - this.stepFrom;
+  }
+
+  /** Ends a stretch in progress. */
+  requestStop(): void {
+    if (this.stretching) this.emulator.requestStop();
+  }
+
+  /**
+   * Lets the emulator execute one instruction in the guest's view. `why` says what forced a user instruction to be emulated;
+   * `exception` is the exit's name when the instruction turns out to fault.
+   */
+  one(why: string, exception = why): void {
+    const { hardware: hw, emulator, counters } = this;
+    const before = emulator.retired();
+    this.stepFrom = before;
+    this.outcome = emulator.step();
+    this.stepFrom = -1;
+    const done = emulator.retired() - before;
+    if (done > 0) hw.addRetired(done);
+    const info = emulator.lastInstruction;
+    if (this.outcome === STEP_FAULTED || this.outcome === STEP_SHUTDOWN || done === 0) {
+      this.name(exception);
+    } else if (info.system) {
+      counters.emulations++;
+      this.name(instructionReason(info.mnemonic));
+    } else {
+      if (why === 'structure') counters.emulations++;
+      counters.userEmulation(why);
+      this.name(why);
+    }
+    this.interrupts.noteShadow();
+    this.follower.follow();
+  }
+
+  /** The hardware cannot hold the guest's state: one instruction, or a stretch when that has lasted. Whether to stop then. */
+  refused(left: number): boolean {
+    if (this.refusals++ < SINGLY) {
+      this.one(`state-${this.world.refusal}`);
+      return false;
+    }
+    return this.many(left);
+  }
+
+  /** The hardware can hold the guest's state. */
+  held(): void {
+    this.refusals = 0;
+    this.stretch = FIRST_STRETCH;
+  }
+
+  /**
+   * Lets the emulator run by itself, in stretches that grow: a boot loader in real mode, a decompressor under a GDT that does
+   * not describe its code segment. The hardware gets the guest back at the end of a stretch; where that is makes no difference to
+   * the guest. All the stretch's instructions count as forced by the state, system instructions among them.
+   */
+  private many(left: number): boolean {
+    const { hardware: hw, emulator, counters, world } = this;
+    const before = emulator.retired();
+    this.stepFrom = before;
+    this.stretching = true;
+    const stop = emulator.run(Math.min(left, this.stretch));
+    this.stretching = false;
+    this.stepFrom = -1;
+    this.stretch = Math.min(this.stretch * 2, LONGEST_STRETCH);
+    const done = emulator.retired() - before;
+    if (done > 0) hw.addRetired(done);
+    counters.userEmulation(`state-${world.refusal}`, done);
+    if (stop === STOP_SHUTDOWN) this.outcome = STEP_SHUTDOWN;
+    this.interrupts.noteShadow();
+    this.follower.follow();
+    // A device asked for it, or the guest faults and faults and retires nothing.
+    return stop === STOP_REQUESTED;
+  }
+
+  /** An exit is to be settled, and has no name yet. */
+  beginExit(): void {
+    this.counters.exits++;
+    this.named = false;
+  }
+
+  /** Gives the exit being settled its name in the report: the first one counts. */
+  name(reason: string): void {
+    if (this.named) return;
+    this.named = true;
+    this.counters.reason(reason);
+  }
+}
