@@ -13,17 +13,22 @@ import {
   CPL,
   CR0,
   CR0_WP,
+  SHADOW,
+  PAGE_SIZE,
+  PAGE_WATCH,
   parseMachineConfig,
+  type DmaMemory,
   type Drive,
   type MachineConfigInput,
   type MachineMemory,
+  type PhysicalSpace,
 } from '@ringfence/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guestImage } from './run-guest.js';
 
 /** What a machine is made of, which its public face does not show. */
 interface Insides {
-  readonly parts: { readonly memory: MachineMemory; readonly drives: readonly Drive[] };
+  readonly parts: { readonly memory: MachineMemory; readonly space: PhysicalSpace; readonly drives: readonly Drive[] };
 }
 
 type Monitor = MachineConfigInput['monitor'];
@@ -37,8 +42,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function start(monitor: Monitor, file = image): Machine {
-  const kernel = guestImage('disk');
+function start(monitor: Monitor, file = image, guest = 'disk'): Machine {
+  const kernel = guestImage(guest);
   const config = parseMachineConfig({
     kernel,
     memory: '16M',
@@ -57,6 +62,11 @@ function start(monitor: Monitor, file = image): Machine {
 function finish(machine: Machine) {
   while (machine.runSlice(10_000_000) !== 'ended');
   return { retired: machine.retired, stateHash: machine.stateHash(), status: machine.end?.exitStatus };
+}
+
+/** What the IDE controller has of memory. */
+function dmaOf(machine: Machine): DmaMemory {
+  return (machine.device('ide') as unknown as { readonly masters: { readonly memory: DmaMemory }[] }).masters[0].memory;
 }
 
 describe('the disk guest', () => {
@@ -97,6 +107,49 @@ describe('the disk guest', () => {
     // Its check of the status fails, which it says, and that is all.
     expect(finish(machine).status).toBe(35);
     expect(machine.channelText('serial')).toMatch(/^FAIL disk\.c:\d+ status_at_interrupt/m);
+  });
+
+  // What a bus master does to pages that the monitor watches, at moments that no disk would hit: on the first
+  // instruction after a trap, in the midst of a policy's step. The same bytes again, so the guest may not notice.
+  it.each(['step-through', 'data-swap'])(
+    'is not disturbed by DMA to watched pages between any two instructions: %s',
+    (policy) => {
+      const undisturbed = finish(start('none'));
+      const machine = start({ policy, protection: 'wp-toggle' });
+      const { memory, space } = (machine as unknown as Insides).parts;
+      const dma = dmaOf(machine);
+      const state = memory.stateWords(0);
+      const page = new Uint8Array(PAGE_SIZE);
+      let [writes, turn] = [0, 0];
+      while (machine.runSlice(turn++ % 7 === 0 ? 1 : 61) !== 'ended') {
+        if (state[CPL] === 0) continue;
+        for (let i = 0; i < memory.ramBytes / PAGE_SIZE; i++) {
+          if ((space.kind[i] & PAGE_WATCH) === 0) continue;
+          dma.read(i * PAGE_SIZE, page);
+          dma.write(i * PAGE_SIZE, page);
+          writes++;
+          expect(state[CPL]).toBe(0);
+        }
+      }
+      expect(writes).toBeGreaterThan(1000);
+      expect(finish(machine)).toEqual(undisturbed);
+    },
+  );
+
+  // A kernel's own MOV SS traps; the `interrupts` guest has one that the hardware executes.
+  it('has DMA at once in the shadow of a MOV SS that the hardware executed', () => {
+    const undisturbed = finish(start('none', image, 'interrupts'));
+    const machine = start({ policy: 'step-through' }, image, 'interrupts');
+    const { memory, space } = (machine as unknown as Insides).parts;
+    const state = memory.stateWords(0);
+    while (state[SHADOW] === 0 || state[CPL] === 0) if (machine.runSlice(1) === 'ended') throw new Error('it has none');
+    const watched = space.kind.findIndex((kind) => (kind & PAGE_WATCH) !== 0) * PAGE_SIZE;
+    const before = machine.retired;
+    const page = new Uint8Array(PAGE_SIZE);
+    dmaOf(machine).read(watched, page);
+    dmaOf(machine).write(watched, page);
+    expect([state[CPL], machine.retired]).toEqual([0, before]);
+    expect(finish(machine)).toEqual(undisturbed);
   });
 
   it('never runs with the window of the monitor open', () => {

@@ -171,10 +171,17 @@ export class AtaDisk extends IdeDrive {
     return this.left * SECTOR;
   }
 
+  get dmaUnit(): number {
+    return SECTOR;
+  }
+
+  dmaPeek(into: Uint8Array): boolean {
+    return this.storage.read(this.lba * SECTOR, into);
+  }
+
   dmaBlock(bytes: Uint8Array): boolean {
     const sectors = bytes.length / SECTOR;
-    const at = this.lba * SECTOR;
-    if (!(this.dmaToMemory ? this.storage.read(at, bytes) : this.storage.write(at, bytes))) return false;
+    if (!(this.dmaToMemory ? this.dmaPeek(bytes) : this.storage.write(this.lba * SECTOR, bytes))) return false;
     this.lba += sectors;
     this.left -= sectors;
     return true;

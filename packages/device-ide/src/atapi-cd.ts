@@ -176,15 +176,24 @@ export class AtapiCd extends IdeDrive implements CdState {
     return this.filled - this.pos + this.left * CD_SECTOR;
   }
 
+  get dmaUnit(): number {
+    return this.left === 0 ? 1 : CD_SECTOR;
+  }
+
+  dmaPeek(into: Uint8Array): boolean {
+    if (this.left > 0) return this.storage.read(this.lba * CD_SECTOR, into);
+    into.set(this.buffer.subarray(this.pos, this.pos + into.length));
+    return true;
+  }
+
   dmaBlock(bytes: Uint8Array): boolean {
+    if (!this.dmaPeek(bytes)) return false;
     if (this.left === 0) {
-      bytes.set(this.buffer.subarray(this.pos, this.pos + bytes.length));
       this.pos += bytes.length;
-      return true;
+    } else {
+      this.lba += bytes.length / CD_SECTOR;
+      this.left -= bytes.length / CD_SECTOR;
     }
-    if (!this.storage.read(this.lba * CD_SECTOR, bytes)) return false;
-    this.lba += bytes.length / CD_SECTOR;
-    this.left -= bytes.length / CD_SECTOR;
     return true;
   }
 

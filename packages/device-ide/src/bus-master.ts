@@ -1,8 +1,9 @@
 /**
  * The bus master of one IDE channel (Programming Interface for Bus Master IDE Controller 1.0; 82371SB datasheet, 2.7 "PCI
  * Bus Master IDE Registers"): command, status and descriptor table pointer, and the walk over physical region descriptors.
- * A transfer moves as a whole at the instant the drive is ready. A table shorter than the transfer leaves the drive
- * waiting, as hardware does; a longer one leaves the active bit set.
+ * A transfer moves as a whole at the instant the drive is ready. A table shorter than the transfer is
+ * filled to its last byte and leaves the drive waiting, as hardware does; a longer one leaves the active bit set.
+ * A drive waits before a whole block of its own: when started again it sends the block that was cut from its beginning.
  */
 import { stateNumbers, type DmaMemory, type StateRecord } from '@ringfence/sdk';
 import type { IdeDrive } from './drive.js';
@@ -81,24 +82,42 @@ export class BusMaster {
     this.regionLeft = 0;
     this.last = false;
     while (drive.dmaLeft > 0) {
-      const bytes = Math.min(CHUNK_BYTES, drive.dmaLeft);
-      if (!this.reaches(bytes)) return true; // the table ends first: the drive waits on
-      const chunk = new Uint8Array(bytes);
-      if (!drive.dmaToMemory) this.move(chunk, false);
-      if (!drive.dmaBlock(chunk)) {
+      const wanted = Math.min(CHUNK_BYTES, drive.dmaLeft);
+      const room = this.room(wanted);
+      const tail = room % drive.dmaUnit;
+      if (room > tail && !this.block(drive, room - tail)) {
         this.status = (this.status | STATUS_ERROR) & ~STATUS_ACTIVE;
         drive.dmaDone(false);
         return true;
       }
-      if (drive.dmaToMemory) this.move(chunk, true);
+      if (room < wanted) {
+        if (tail > 0 && drive.dmaToMemory) this.part(drive, tail);
+        this.status &= ~STATUS_ACTIVE;
+        return true; // the table ends first: the drive waits on
+      }
     }
     if (this.last && this.regionLeft === 0) this.status &= ~STATUS_ACTIVE;
     drive.dmaDone(true);
     return true;
   }
 
-  /** Whether the table has room for `bytes` more; if not, the engine stops. Looks ahead without moving on. */
-  private reaches(bytes: number): boolean {
+  /** False: the storage failed. */
+  private block(drive: IdeDrive, bytes: number): boolean {
+    const chunk = new Uint8Array(bytes);
+    if (!drive.dmaToMemory) this.move(chunk, false);
+    if (!drive.dmaBlock(chunk)) return false;
+    if (drive.dmaToMemory) this.move(chunk, true);
+    return true;
+  }
+
+  /** The beginning of a block that the table cannot hold. The drive stays before it. */
+  private part(drive: IdeDrive, bytes: number): void {
+    const chunk = new Uint8Array(bytes);
+    if (drive.dmaPeek(chunk)) this.move(chunk, true);
+  }
+
+  /** How much of `bytes` the table still takes. Looks ahead without moving on. */
+  private room(bytes: number): number {
     let room = this.regionLeft;
     let { next, last } = this;
     const end = (this.table >>> 0) + TABLE_BYTES;
@@ -108,9 +127,7 @@ export class BusMaster {
       last = (this.view.getUint32(4, true) & PRD_LAST) !== 0;
       next += PRD_BYTES;
     }
-    if (room >= bytes) return true;
-    this.status &= ~STATUS_ACTIVE;
-    return false;
+    return Math.min(room, bytes);
   }
 
   private move(chunk: Uint8Array, toMemory: boolean): void {

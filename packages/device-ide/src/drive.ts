@@ -125,8 +125,12 @@ export abstract class IdeDrive {
   protected abstract proceed(step: number): void;
   /** The buffer was read or filled by the host to its end. */
   protected abstract blockDone(): void;
-  /** Moves `into.length` bytes of the DMA transfer in progress. False: the storage failed. */
+  /** Moves `bytes.length` bytes of the DMA transfer in progress. False: the storage failed. */
   abstract dmaBlock(bytes: Uint8Array): boolean;
+  /** As `dmaBlock` to memory, of any length within one block, without moving on. */
+  abstract dmaPeek(into: Uint8Array): boolean;
+  /** `dmaBlock` takes multiples of this. */
+  abstract get dmaUnit(): number;
   /** The DMA transfer is over; `ok` false after a failure of the storage. */
   abstract dmaDone(ok: boolean): void;
   /** Bytes that the DMA transfer in progress still wants. */

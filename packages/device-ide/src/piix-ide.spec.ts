@@ -248,6 +248,38 @@ describe('bus master', () => {
     expect(status()).toBe(0x50);
   });
 
+  it('fills a short table to its last byte, and continues at the sector that was cut', () => {
+    const { command, settle, start, bmStatus, sector, status, ram, chip } = master([
+      [0x2000, 512, false],
+      [0x3000, 300, true],
+    ]);
+    command(0xc8, { 2: 3, 3: 3, 4: 0, 5: 0 });
+    start(8);
+    settle();
+    expect([bmStatus(), status()]).toEqual([0, 0x58]);
+    expect(ram.slice(0x2000, 0x2200)).toEqual(sector(3));
+    expect(ram.slice(0x3000, 0x312c)).toEqual(sector(4).slice(0, 300));
+    expect(ram.slice(0x312c, 0x3200)).toEqual(new Uint8Array(212));
+    chip.portWrite('master', BMICOM, 1, 0);
+    new DataView(ram.buffer).setUint32(0x1004, 0x80000400, true);
+    start(8);
+    settle();
+    expect([bmStatus(), status()]).toEqual([4, 0x50]);
+    expect([...ram.slice(0x2000, 0x2400)]).toEqual([...sector(4), ...sector(5)]);
+  });
+
+  it('writes the whole sectors that a short table has, and nothing of the next', () => {
+    const { command, settle, start, bmStatus, sector, ram } = master([[0x2000, 1000, true]]);
+    const untouched = sector(4);
+    ram.fill(0xa5, 0x2000, 0x2400);
+    command(0xca, { 2: 3, 3: 3, 4: 0, 5: 0 });
+    start(0);
+    settle();
+    expect(bmStatus()).toBe(0);
+    expect(sector(3)).toEqual(new Uint8Array(512).fill(0xa5));
+    expect(sector(4)).toEqual(untouched);
+  });
+
   it('stays active behind a table that is too long', () => {
     const { command, settle, start, bmStatus } = master([[0x2000, 0, true]]);
     command(0xc8, { 2: 1, 3: 3, 4: 0, 5: 0 });
