@@ -36,7 +36,13 @@ const ours = guests.filter((guest) => guest.model === undefined);
 describe('without PAE', () => {
   it.each(ours)('$name ends well, and alike under every policy', { timeout: 10 * 60_000 }, async (guest) => {
     const { kernel, append, memory, maxInstructions } = guest;
-    const options = { append, memory, cpu: { model: BANIAS.name }, limits: { maxInstructions } };
+    const options = {
+      append,
+      memory,
+      drives: [...guest.drives],
+      cpu: { model: BANIAS.name },
+      limits: { maxInstructions },
+    };
     const bare = await runGuest(kernel, { ...options, monitor: 'none' }, [plugin]);
     const serial = Buffer.from(bare.serial).toString('latin1');
     expect(bare.status, serial).toBe(33);

@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { openDrives } from '@ringfence/disk-image';
 import { createMachine, type Machine } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';
 import {
@@ -68,9 +69,14 @@ const plugin = definePlugin({
   parts: [{ kind: 'policy', name: 'forgetful', summary: 'leaves the page writable', useClass: Forgetful }],
 });
 
+/** The guest `disk` wants a disk and a CD; the others do not mind. */
+const DRIVES = [{ file: image('hello') }, { file: image('hello'), media: 'cdrom' as const }];
+
 function start(guest: string, monitor: MachineConfigInput['monitor']): Machine {
+  const config = parseMachineConfig({ kernel: image(guest), memory: '16M', serial: 'none', monitor, drives: DRIVES });
   return createMachine({
-    config: parseMachineConfig({ kernel: image(guest), memory: '16M', serial: 'none', monitor }),
+    config,
+    drives: openDrives(config.drives),
     registry: createRegistry([plugin]),
     kernel: { bytes: readFileSync(image(guest)), name: guest },
   });

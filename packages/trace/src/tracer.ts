@@ -45,6 +45,9 @@ interface OpenInstruction {
   readonly io: DeviceTouch[];
 }
 
+/** Slices without an instruction after which `step` comes back. */
+const MAX_SLICES = 100;
+
 export class Tracer implements GuestObserver {
   private open: OpenInstruction | undefined;
   private event: { record: EventRecord; base: Snapshot } | undefined;
@@ -57,7 +60,10 @@ export class Tracer implements GuestObserver {
     private readonly nameOf?: (linear: number) => string | undefined,
   ) {}
 
-  /** Runs until one more instruction has retired; false when the run is over, with a record that says so. */
+  /**
+   * Runs until one more instruction has retired, or comes back without one from a guest that only sleeps; false when the
+   * run is over, with a record that says so.
+   */
   step(): boolean {
     const { machine } = this;
     const goal = machine.retired + 1;
@@ -65,7 +71,9 @@ export class Tracer implements GuestObserver {
     this.begin();
     machine.observe(this);
     try {
-      while (machine.retired < goal) {
+      // A guest may sleep for ever while its timers run: the caller gets a turn now and then.
+      for (let slices = 0; machine.retired < goal; slices++) {
+        if (slices === MAX_SLICES) return true;
         if (machine.runSlice(1) !== 'budget') return this.over();
       }
       // A trap behind the instruction may come only now.
