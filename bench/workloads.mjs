@@ -9,7 +9,7 @@ const DATA = 0x200000;
 export const workloads = {
   /** Ten instructions, one load and one store: the loop of interpreter.mjs. */
   integer: {
-    setup: [0xbe, ...le32(DATA), 0xb9, ...le32(6_000_000), 0x31, 0xdb, 0x31, 0xd2], // esi, ecx, ebx = 0, edx = 0
+    setup: [0xbe, ...le32(DATA), 0xb9, ...le32(12_000_000), 0x31, 0xdb, 0x31, 0xd2], // esi, ecx, ebx = 0, edx = 0
     // prettier-ignore
     body: [
       ...[0x8b, 0x04, 0x9e], //                   mov eax, [esi + ebx*4]
@@ -65,7 +65,7 @@ export const workloads = {
   },
   /** REP MOVSD and STOSB of a few hundred bytes. */
   strings: {
-    setup: [0xbd, ...le32(100_000), 0xfc], // ebp, cld
+    setup: [0xbd, ...le32(1_500_000), 0xfc], // ebp, cld
     // prettier-ignore
     body: [
       ...[0xbe, ...le32(DATA), 0xbf, ...le32(DATA + 0x2000), 0xb9, ...le32(100), 0xf3, 0xa5], // rep movsd
