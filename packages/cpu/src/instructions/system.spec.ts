@@ -30,7 +30,6 @@ import { I386, I486, P6, PENTIUM } from '../models.js';
 import { CODE, DATA, FREE, GDT, KCODE, KDATA, LDT_SEL, TestMachine, TSS, TSS_SEL, UDATA } from '../testing/machine.js';
 
 const HLT = 0xf4;
-const NOP = 0x90;
 
 function kernel(model = P6): TestMachine {
   return new TestMachine({ model }).protectedMode();
@@ -39,30 +38,8 @@ function user(model = P6): TestMachine {
   return new TestMachine({ model }).userMode();
 }
 
+// Every system instruction at every level: contracts/privilege.spec.ts.
 describe('privilege', () => {
-  it.each([
-    ['HLT', [HLT]],
-    ['CLTS', [0x0f, 0x06]],
-    ['LGDT', [0x0f, 0x01, 0x15, 0, 0, 2, 0]],
-    ['LIDT', [0x0f, 0x01, 0x1d, 0, 0, 2, 0]],
-    ['LMSW', [0x0f, 0x01, 0xf0]],
-    ['LLDT', [0x0f, 0x00, 0xd0]],
-    ['LTR', [0x0f, 0x00, 0xd8]],
-    ['INVLPG', [0x0f, 0x01, 0x3d, 0, 0, 2, 0]],
-    ['MOV EAX, CR0', [0x0f, 0x20, 0xc0]],
-    ['MOV CR3, EAX', [0x0f, 0x22, 0xd8]],
-    ['MOV EAX, DR7', [0x0f, 0x21, 0xf8]],
-    ['MOV DR0, EAX', [0x0f, 0x23, 0xc0]],
-    ['RDMSR', [0x0f, 0x32]],
-    ['WRMSR', [0x0f, 0x30]],
-    ['INVD', [0x0f, 0x08]],
-    ['WBINVD', [0x0f, 0x09]],
-    ['RDPMC', [0x0f, 0x33]],
-    ['SYSEXIT', [0x0f, 0x35]],
-  ])('%s at CPL 3: #GP(0)', (_name, code) => {
-    expect(user().trap(NOP, ...code)).toMatchObject({ vector: 13, errorCode: 0, eip: CODE + 1 });
-  });
-
   it('what does not trap at CPL 3 on a processor without an assist', () => {
     const m = user();
     // sgdt, sidt, sldt, str, smsw, pushf, popf
