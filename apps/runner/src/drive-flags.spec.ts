@@ -1,3 +1,4 @@
+/** `--drive`, `--hda`, `--cdrom`: how they become `drives`, and what is refused. */
 import { describe, expect, it } from 'vitest';
 import { absolutePaths } from './config-file.js';
 import { driveFlags } from './drive-flags.js';

@@ -1,3 +1,4 @@
+/** Ctrl-A keys of the serial console, as they come in pieces. */
 import { describe, expect, it } from 'vitest';
 import { EscapeKeys } from './escape-keys.js';
 

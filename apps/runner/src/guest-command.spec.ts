@@ -1,3 +1,4 @@
+/** `ringfence guest`, `run --guest`, `--screen`, `--screenshot` and serial input, over a cache with guests put there. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';

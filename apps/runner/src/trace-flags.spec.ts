@@ -1,3 +1,4 @@
+/** The flags of `trace` and `diff-trace`: ranges, addresses, sides, and what is refused. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** FERR#, IRQ 13, port F0h and IGNNE#; the device contract. */
 import { deviceContract, makeDeviceKit } from '@ringfence/testkit';
 import { describe, expect, it } from 'vitest';
 import { PcFloatErrorLogic, ferr } from './index.js';

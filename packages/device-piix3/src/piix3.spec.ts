@@ -1,3 +1,4 @@
+/** The ISA bridge: configuration space and PIRQ routing; the device contract. */
 import { deviceContract, makeDeviceKit } from '@ringfence/testkit';
 import { describe, expect, it } from 'vitest';
 import { Piix3, piix3 } from './index.js';

@@ -1,3 +1,4 @@
+/** Raw and qcow2 images, the overlay over them, and files that are not what they should be. */
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

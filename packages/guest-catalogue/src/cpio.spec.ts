@@ -1,3 +1,4 @@
+/** The newc archive writer. */
 import { describe, expect, it } from 'vitest';
 import { type CpioEntry, writeCpio } from './cpio.js';
 

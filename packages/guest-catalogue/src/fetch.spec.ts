@@ -1,3 +1,4 @@
+/** Fetching a guest: packages, hashes, the cache, and every way it may go wrong; no network. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {

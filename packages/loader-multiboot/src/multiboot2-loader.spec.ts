@@ -1,3 +1,4 @@
+/** Multiboot 2: the header and its tags, what the kernel is told, and what is refused. */
 import { CS, DS, EAX, EBX, RingfenceError, type LoadRequest, type LoadedImage } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { ElfLoader } from './elf-loader.js';

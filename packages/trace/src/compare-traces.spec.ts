@@ -1,3 +1,4 @@
+/** Two trace files, record by record. */
 import { describe, expect, it } from 'vitest';
 import { compareTraces } from './compare-traces.js';
 import { comparisonReport } from './divergence-report.js';

@@ -1,3 +1,4 @@
+/** Text and memory operands of instructions. */
 import { CS, DS, EAX, EBX, ECX, ES, ESP, SEG, SEG_ACCESS, SEG_BASE, SEG_WORDS, SS } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { Disassembler } from './disassembler.js';

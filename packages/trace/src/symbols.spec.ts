@@ -1,3 +1,4 @@
+/** Symbol files: ELF tables and System.map. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

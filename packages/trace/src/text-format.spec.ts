@@ -1,3 +1,4 @@
+/** A trace as text. */
 import { describe, expect, it } from 'vitest';
 import { checkHeader, headerLine, looksLikeTrace, parseRecord, recordLine } from './jsonl.js';
 import { formatRecord } from './text-format.js';

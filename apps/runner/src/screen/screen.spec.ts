@@ -1,3 +1,4 @@
+/** The screen in the terminal and as a picture. */
 import type { ScreenFrame, TextFrame } from '@ringfence/sdk';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
