@@ -69,18 +69,26 @@ export class GuestWalk {
   }
 
   /**
-   * Whether the guest's directories lead anywhere from the 4 MiB `slot` of linear space. A large page over physical
+   * Whether there is anything for the guest in the 4 MiB `slot` of linear space: with paging off at its addresses, else
+   * where the guest's directories lead from it. A large page over physical
    * addresses where there is nothing leads nowhere, as the same addresses do with paging off: guests that map all of
    * linear space onto itself are common.
    */
   usesSlot(slot: number): boolean {
+    if ((this.state[CR0] & CR0_PG) === 0) {
+      return this.space.kind.subarray(slot << 10, (slot + 1) << 10).some((kind) => kind !== 0);
+    }
     if (!this.pae) return this.leadsSomewhere(slot);
     if (this.directoryOf(slot >>> 8) < 0) return false;
     return this.leadsSomewhere(slot * 2) || this.leadsSomewhere(slot * 2 + 1);
   }
 
-  /** Whether any entry of the guest's directories is present there, wherever it leads. */
+  /**
+   * Whether an access in `slot` gets by in the guest's view, be it to nothing: with paging off every one does, else any
+   * entry of the guest's directories must be present there, wherever it leads.
+   */
   mapsSlot(slot: number): boolean {
+    if ((this.state[CR0] & CR0_PG) === 0) return true;
     if (!this.pae) return (this.space.read(this.entryAddress(slot), 4) & PTE_P) !== 0;
     if (this.directoryOf(slot >>> 8) < 0) return false;
     const at = this.entryAddress(slot * 2);

@@ -289,7 +289,7 @@ export class Monitor implements GuestExecutor {
   private pageFault(linear: number, errorCode: number): void {
     const { window, pager, counters, walk } = this.parts;
     const write = (errorCode & 2) !== 0;
-    if (window.contains(linear) && !pager.guestUsesSlot(window.slot)) {
+    if (window.contains(linear) && !walk.usesSlot(window.slot)) {
       counters.windowFaults++;
       this.stepper.abandon();
       this.emulation.one('window', 'window');

@@ -33,11 +33,12 @@ import {
   type ShadowCache,
   type ShadowCacheStrategy,
 } from '@ringfence/sdk';
+import { GuestFrames } from './guest-frames.js';
 import type { GuestWalk } from './guest-walk.js';
 import { FRAME_SHADOWS, FRAME_STACK, POOL_FRAMES, STACK_PAGE, TOP_SLOT } from './layout.js';
 import { planLeaf, rootKey } from './slot-plan.js';
 import { Table, sameMeaning, type TableKind } from './shadow-table.js';
-import { TRACE_HIDDEN, TRACE_PAGE_TABLE, Traces } from './traces.js';
+import { TRACE_HIDDEN, Traces } from './traces.js';
 import type { Window } from './window.js';
 
 /** What a page fault of the running guest turned out to be. */
@@ -67,16 +68,12 @@ export class Pager implements ShadowCache {
   /** Set when a present entry of the guest's directory may stand in the window's slot. */
   windowSuspect = true;
   private readonly byKey = new Map<number | string, Table>();
-  private readonly byGuestFrame = new Map<number, Table[]>();
   private readonly all = new Set<Table>();
   private readonly free: number[] = [];
   /** Dropped directories that the hardware's CR3 still named: they keep frame and window until it has moved on. */
   private readonly lingering: Table[] = [];
   private pinned: Table | undefined;
-  /** Tables that the strategy gives up for being written too often. */
-  private readonly flooded = new Set<Table>();
-  /** By guest page: 1 when some entry may map it, 2 when some entry may map it writable. */
-  private readonly mapped: Uint8Array;
+  private readonly frames: GuestFrames;
 
   constructor(
     private readonly window: Window,
@@ -86,8 +83,10 @@ export class Pager implements ShadowCache {
     private readonly strategy: ShadowCacheStrategy,
     ramBytes: number,
   ) {
-    this.mapped = new Uint8Array(ramBytes / 4096);
-    this.traces = new Traces(space, ramBytes, (page, hidden) => this.revoke(page, hidden));
+    this.traces = new Traces(space, ramBytes, (page, hidden) => {
+      if (this.frames.revoke(this.all, page, hidden)) this.flushPending = true;
+    });
+    this.frames = new GuestFrames(this.traces, strategy, ramBytes);
     for (let frame = POOL_FRAMES - 1; frame >= FRAME_SHADOWS; frame--) this.free.push(frame);
   }
 
@@ -146,21 +145,9 @@ export class Pager implements ShadowCache {
 
   /** Drops what the strategy gave up for being written; not in the middle of a fill or a step. */
   dropFlooded(): void {
-    for (const table of this.flooded) if (table !== this.active) this.drop(table);
-    this.flooded.clear();
-  }
-
-  /** Whether an access in `slot` gets by in the guest's view, be it to nothing: with paging off every one does. */
-  guestMapsSlot(slot: number): boolean {
-    return (this.state[CR0] & CR0_PG) === 0 || this.walk.mapsSlot(slot);
-  }
-
-  /** Whether there is anything in `slot` for the guest. */
-  guestUsesSlot(slot: number): boolean {
-    if ((this.state[CR0] & CR0_PG) === 0) {
-      return this.space.kind.subarray(slot << 10, (slot + 1) << 10).some((kind) => kind !== 0);
-    }
-    return this.walk.usesSlot(slot);
+    const { flooded } = this.frames;
+    for (const table of flooded) if (table !== this.active) this.drop(table);
+    flooded.clear();
   }
 
   /** Puts the window into, or takes it out of, a slot of every shadow directory. */
@@ -209,8 +196,7 @@ export class Pager implements ShadowCache {
       if (walk.user) entry |= PTE_U;
       if (walk.writable && mayWrite && (write || walk.dirty())) entry |= PTE_W;
     }
-    const page = walk.frame >>> 12;
-    if (page < this.mapped.length) this.mapped[page] |= (entry & PTE_W) !== 0 ? 3 : 1;
+    this.frames.mapped(walk.frame >>> 12, (entry & PTE_W) !== 0);
     const copy = walk.pte;
     const leaf = this.leaf(linear);
     // The directory's entry has been used too, and is the page's own when the page is large.
@@ -240,15 +226,13 @@ export class Pager implements ShadowCache {
   /** The guest's write to this traced frame trapped, whether or not it will change a byte. */
   noteWrite(frame: number): void {
     this.traceWrites++;
-    const tables = this.byGuestFrame.get(frame);
-    if (tables === undefined || this.strategy.written === undefined) return;
-    for (const table of tables) if (this.strategy.written(table)) this.flooded.add(table);
+    this.frames.noteWrite(frame);
   }
 
   /** Bytes of a traced guest page changed: drops what was derived from them. */
   tableWritten(address: number, bytes: number): void {
     const frame = (address & 0xfffff000) >>> 0;
-    const tables = this.byGuestFrame.get(frame);
+    const tables = this.frames.tables(frame);
     if (tables === undefined) return;
     for (const table of [...tables]) {
       const { parts, entryBytes } = table;
@@ -337,20 +321,7 @@ export class Pager implements ShadowCache {
   }
 
   setTraced(table: Table, on: boolean): void {
-    if (table.traced === on) return;
-    table.traced = on;
-    for (const frame of table.guestFrames) {
-      const sharers = this.byGuestFrame.get(frame) ?? [];
-      if (on) {
-        sharers.push(table);
-        this.byGuestFrame.set(frame, sharers);
-        this.traces.start(frame, TRACE_PAGE_TABLE);
-      } else {
-        sharers.splice(sharers.indexOf(table), 1);
-        if (sharers.length === 0) this.byGuestFrame.delete(frame);
-        this.traces.stop(frame, TRACE_PAGE_TABLE);
-      }
-    }
+    this.frames.setTraced(table, on);
   }
 
   // ------------------------------------------------------------------------------------------ tables
@@ -420,22 +391,5 @@ export class Pager implements ShadowCache {
 
   private isStackEntry(table: Table, index: number): boolean {
     return index === TOP_SLOT && table.entries[index] >>> 12 === this.window.physical(FRAME_STACK) / 4096;
-  }
-
-  /** Takes away write access (or all access) to a guest page wherever a shadow grants it. */
-  private revoke(page: number, hidden: boolean): void {
-    const want = hidden ? 1 : 2;
-    if ((this.mapped[page] & want) === 0) return;
-    for (const table of this.all) {
-      if (table.root) continue;
-      for (const index of table.used()) {
-        const entry = table.entries[index];
-        if (entry >>> 12 !== page || (entry & PTE_P) === 0) continue;
-        if (hidden) table.set(index, 0);
-        else if ((entry & PTE_W) !== 0) table.set(index, entry & ~PTE_W);
-      }
-    }
-    this.mapped[page] = hidden ? 0 : 1;
-    this.flushPending = true;
   }
 }
