@@ -39,7 +39,9 @@ export interface DeviceSetup {
 export function createDevices(setup: DeviceSetup): PlacedDevice[] {
   const { container, registry, config, board } = setup;
   for (const name of Object.keys(config.devices)) registry.get('device', name);
-  const parts = registry.list('device').filter((part) => config.devices[part.name] !== false);
+  const parts = registry
+    .list('device')
+    .filter(({ name, onRequest }) => (config.devices[name] ?? onRequest !== true) !== false);
   const rank = (part: PartOf<'device'>) =>
     part.provides?.includes('interrupt-controller') ? 0 : part.provides?.includes('pci-bus') ? 1 : 2;
   parts.sort((a, b) => rank(a) - rank(b)); // stable: the preset's order otherwise

@@ -53,6 +53,8 @@ export interface DevicePart extends PartBase {
   readonly provides?: readonly DeviceFacet[];
   /** The name of the byte channel it wants: `serial`, `debugcon`. */
   readonly channel?: string;
+  /** True: it stands on the board only when the configuration names it (`devices: { name: {} }`). Default: always. */
+  readonly onRequest?: boolean;
 }
 export interface LoaderPart extends PartBase {
   readonly kind: 'loader';
