@@ -27,6 +27,7 @@ export interface RunFlags {
   readonly loader?: string;
   readonly serial?: string;
   readonly debugcon?: string;
+  readonly onReset?: string;
   readonly untilSerial?: string;
   readonly maxInstructions?: string;
   readonly timeout?: string;
@@ -55,6 +56,7 @@ export function applyFlags(base: MachineConfigInput, flags: RunFlags): MachineCo
   if (flags.loader !== undefined) config.loader = parsePart('--loader', flags.loader);
   if (flags.serial !== undefined) config.serial = flags.serial;
   if (flags.debugcon !== undefined) config.debugcon = flags.debugcon;
+  if (flags.onReset !== undefined) config.onReset = parseOnReset(flags.onReset);
   if (flags.report !== undefined) config.report = flags.report;
   if (flags.plugin !== undefined) config.plugins = [...(base.plugins ?? []), ...flags.plugin];
   const drives = driveFlags(flags);
@@ -95,6 +97,15 @@ function applyMonitorFlags(base: MachineConfigInput['monitor'], flags: RunFlags)
   const monitor = { ...inFile, policy } as Monitor;
   for (const [key, flag] of given) monitor[key] = parsePart(flag, flags[key]!);
   return monitor;
+}
+
+function parseOnReset(text: string): 'end' | 'restart' {
+  if (text === 'end' || text === 'restart') return text;
+  throw new RingfenceError('RF_BAD_USAGE', {
+    message: `--on-reset "${text}" is neither end nor restart`,
+    value: text,
+    fix: 'write --on-reset end or --on-reset restart',
+  });
 }
 
 function parseAssist(text: string): 'none' | 'trap' {

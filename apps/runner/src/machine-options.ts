@@ -46,6 +46,11 @@ export function addMachineOptions(command: Command, shown: { consoles: boolean; 
       .option('--serial <target>', 'first serial line: stdio, file:F or none (default: stdio)')
       .option('--debugcon <target>', 'port 0xE9 console: stdio, file:F or none (default: none)');
   }
+  if (shown.consoles) {
+    command
+      .optionsGroup('Machine:')
+      .option('--on-reset <end|restart>', 'what a reset or triple fault of the guest does (default: end)');
+  }
   if (shown.report) command.option('--report <file>', "write the run's JSON report there");
   return command
     .optionsGroup('Limits:')

@@ -11,6 +11,7 @@ import { ESCAPE_HELP, EscapeKeys } from './escape-keys.js';
 import type { CliIo } from './io.js';
 import { probeReport, writeReport } from './report-file.js';
 import { planRun, type RunPlan, type RunRequest } from './run-plan.js';
+import { resetNotes } from './reset-notes.js';
 import { AnsiScreen } from './screen/ansi-screen.js';
 import { formatSummary } from './summary.js';
 
@@ -44,6 +45,7 @@ export async function runCommand(request: RunRequest, io: CliIo): Promise<number
     awaitsInput: () => takesInput && serial.open(),
     // Whoever may still type something lives in host time; a guest that waits for it need not keep the host busy.
     pacesSleep: takesInput,
+    onReset: resetNotes((text) => io.stderr(text)),
   });
   for (const path of [plan.config.report, plan.screenshot]) if (path !== undefined) probeReport(path);
   openOutputs([serial.output, debugcon.output]);

@@ -31,7 +31,8 @@ export function formatSummary({ report, dump }: RunResult): string {
 function cost(report: RunReport): string {
   const speed = (report.instructionsPerSecond / 1e6).toFixed(1);
   const seconds = report.wallSeconds.toFixed(2);
-  return `${grouped(report.retired)} instructions in ${seconds} s (${speed} M/s), ${grouped(report.serialBytes)} serial bytes`;
+  const resets = report.resets === 0 ? '' : `, ${grouped(report.resets)} resets`;
+  return `${grouped(report.retired)} instructions in ${seconds} s (${speed} M/s), ${grouped(report.serialBytes)} serial bytes${resets}`;
 }
 
 function monitorLines(monitor: MonitorReport): string[] {

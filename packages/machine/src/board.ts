@@ -30,6 +30,8 @@ export class Board implements Bus, Stateful {
   floatErrorLogic: FloatErrorLogic | undefined;
   /** Set once; the run is over. */
   end: MachineEnd | undefined;
+  /** Who asked for a reset since the last one; the machine does it after the instruction in progress. */
+  resetReason: string | undefined;
   /** Told of every port access; undefined unless someone looks on. */
   observer: Pick<DeviceObserver, 'portAccess'> | undefined = undefined;
   /** Whether the executor is inside `run`: only then there is something to stop. */
@@ -48,7 +50,10 @@ export class Board implements Bus, Stateful {
   };
 
   readonly control: SystemControl = {
-    reset: (reason) => this.finish({ outcome: 'reset', exitStatus: 0, detail: reason }),
+    reset: (reason) => {
+      this.resetReason ??= reason;
+      this.stop();
+    },
     powerOff: () => this.finish({ outcome: 'power-off', exitStatus: 0 }),
     debugExit: (value) =>
       this.finish({ outcome: 'debug-exit', exitStatus: ((value << 1) | 1) & 0xff, detail: `the guest wrote ${value}` }),

@@ -78,21 +78,24 @@ export function createMachine(options: CreateMachineOptions): Machine {
   const executor = createExecutor({ container, registry, config, monitor, assist, model, memory, space, board });
   board.connect(executor);
   dma.executor = executor;
-  for (const { device } of devices) device.reset();
-  // Whatever the chips' reset values say, a boot loader has opened the gate before any kernel of ours starts.
-  board.control.setA20(true);
-  loadKernel({
-    container,
-    registry,
-    config,
-    ramBytes,
-    memory,
-    model,
-    assist,
-    executor,
-    kernel: options.kernel,
-    initrd: options.initrd,
-  });
+  const start = (): void => {
+    for (const { device } of devices) device.reset();
+    // Whatever the chips' reset values say, a boot loader has opened the gate before any kernel of ours starts.
+    board.control.setA20(true);
+    loadKernel({
+      container,
+      registry,
+      config,
+      ramBytes,
+      memory,
+      model,
+      assist,
+      executor,
+      kernel: options.kernel,
+      initrd: options.initrd,
+    });
+  };
+  start();
   return new PcMachine({
     config,
     assist,
@@ -108,6 +111,8 @@ export function createMachine(options: CreateMachineOptions): Machine {
     shadowRam,
     drives,
     taps,
+    start,
+    onReset: options.onReset ?? (() => {}),
   });
 }
 

@@ -27,7 +27,7 @@ import type { ChannelTap } from './channel-tap.js';
 import type { PlacedDevice } from './devices.js';
 import type { BoardShadowRam } from './shadow-ram.js';
 import { hashMachine } from './state-hash.js';
-import type { Machine, MachineEnd, SavedMachine, SliceOutcome } from './types.js';
+import type { Machine, MachineEnd, ResetEvent, SavedMachine, SliceOutcome } from './types.js';
 
 /** A sleeping guest retires nothing: after so many wake-ups a slice ends all the same. */
 const MAX_SLEEPS = 10_000;
@@ -50,11 +50,16 @@ export interface MachineParts {
   readonly shadowRam: BoardShadowRam;
   readonly drives: readonly Drive[];
   readonly taps: ReadonlyMap<string, ChannelTap>;
+  /** Puts chips, kernel and processor where they are at power-on; memory keeps what the kernel does not overwrite. */
+  readonly start: () => void;
+  readonly onReset: (event: ResetEvent) => void;
 }
 
 export class PcMachine implements Machine {
   /** Instructions retired before a snapshot that was loaded. */
   private retiredBefore = 0;
+  /** Resets that started the machine again. */
+  resets = 0;
 
   constructor(readonly parts: MachineParts) {}
 
@@ -86,8 +91,10 @@ export class PcMachine implements Machine {
     let barren = 0;
     for (;;) {
       if (board.end !== undefined) return 'ended';
+      if (board.resetReason !== undefined) return this.reset(board.resetReason);
       scheduler.fireDue();
       if (board.end !== undefined) return 'ended';
+      if (board.resetReason !== undefined) return this.reset(board.resetReason);
       const left = goal - executor.retired();
       if (left <= 0) return 'budget';
       board.running = true;
@@ -102,7 +109,7 @@ export class PcMachine implements Machine {
         barren = executor.retired() === before ? barren + 1 : 0;
         if (barren >= MAX_BARREN && board.end === undefined) return 'budget';
       } else if (stop === STOP_SHUTDOWN) {
-        board.finish({ outcome: 'triple-fault', exitStatus: EXIT_DEAD, detail: 'the guest died of a triple fault' });
+        return this.tripleFault();
       } else if (stop === STOP_HALT && board.end === undefined) {
         // Sleep is for the next slice when this one ends with the HLT, whatever kind of executor says so first.
         if (goal - executor.retired() <= 0) return 'budget';
@@ -249,6 +256,30 @@ export class PcMachine implements Machine {
     for (const drive of drives) records[driveName(drive)] = drive.storage.saveState();
     for (const { part, device } of devices) records[`device:${part.name}`] = device.saveState();
     return records;
+  }
+
+  /** A slice ends with a reset, so that a guest that does nothing else cannot keep the host from its limits. */
+  private reset(reason: string, dump?: string): SliceOutcome {
+    const { board, config, start, onReset } = this.parts;
+    board.resetReason = undefined;
+    if (config.onReset === 'end') {
+      board.finish({ outcome: 'reset', exitStatus: 0, detail: reason });
+      return 'ended';
+    }
+    this.resets++;
+    onReset({ reason, retired: this.retired, resets: this.resets, dump });
+    start();
+    return 'budget';
+  }
+
+  /** The processor shuts down, and a PC's board answers with a reset. */
+  private tripleFault(): SliceOutcome {
+    const { board, config } = this.parts;
+    const detail = 'the guest died of a triple fault';
+    if (board.end !== undefined) return 'ended';
+    if (config.onReset === 'restart') return this.reset(detail, this.dump());
+    board.finish({ outcome: 'triple-fault', exitStatus: EXIT_DEAD, detail });
+    return 'ended';
   }
 
   private halt(detail: string): void {

@@ -108,6 +108,7 @@ function result(machine: Machine, ending: Ending, wallSeconds: number, retired: 
     exitStatus,
     detail,
     retired: machine.retired,
+    resets: machine.resets,
     virtualSeconds: machine.ticks / config.clock.hz,
     wallSeconds,
     instructionsPerSecond: wallSeconds > 0 ? Math.round(retired / wallSeconds) : 0,

@@ -42,6 +42,18 @@ export interface CreateMachineOptions {
    * for a person at a terminal. Instructions and deadlines are the same either way, until input comes. Default false.
    */
   readonly pacesSleep?: boolean;
+  /** Told of each reset that starts the machine again (`onReset: restart`), before it does. */
+  readonly onReset?: (event: ResetEvent) => void;
+}
+
+/** The guest asked for a reset, or its processor shut down. */
+export interface ResetEvent {
+  readonly reason: string;
+  /** Guest instructions retired since power-on, and how many resets there were with this one. */
+  readonly retired: number;
+  readonly resets: number;
+  /** Registers and stack: present when it was a triple fault. */
+  readonly dump?: string;
 }
 
 /** How a run ended. */
@@ -86,6 +98,8 @@ export interface Machine {
   readonly retired: number;
   /** Virtual time in ticks: retired instructions plus ticks slept. */
   readonly ticks: number;
+  /** Times the guest was started again by a reset. */
+  readonly resets: number;
   readonly end: MachineEnd | undefined;
   /** Bytes the guest has sent on a channel since power-on, decoded as Latin-1 on demand; the last 64 KiB are kept. */
   channelText(name: string): string;
@@ -134,6 +148,8 @@ export interface RunReport {
   readonly exitStatus: number;
   readonly detail?: string;
   readonly retired: number;
+  /** Times the guest was started again by a reset (`onReset: restart`). */
+  readonly resets: number;
   /** Virtual time at the end, in seconds: instructions and sleep at `clock.hz`. */
   readonly virtualSeconds: number;
   readonly wallSeconds: number;

@@ -84,6 +84,10 @@ export const machineConfigSchema = z
       })
       .prefault({}),
     drives: z.array(driveConfigSchema).default([]).describe('Disks and CD-ROM drives.'),
+    onReset: z
+      .enum(['end', 'restart'])
+      .default('end')
+      .describe('What a reset by the guest or its triple fault does: end the run, or start the machine again.'),
     serial: z.string().default('stdio').describe('stdio, file:PATH or none.'),
     debugcon: z.string().default('none').describe('stdio, file:PATH or none.'),
     devices: z

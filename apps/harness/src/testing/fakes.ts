@@ -26,6 +26,7 @@ export function fakeReport(fields: Partial<RunReport> = {}): RunReport {
     outcome: 'debug-exit',
     exitStatus: 33,
     retired: 1234,
+    resets: 0,
     virtualSeconds: 0.001,
     wallSeconds: 0.5,
     instructionsPerSecond: 2468,
