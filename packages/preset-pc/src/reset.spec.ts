@@ -23,7 +23,7 @@ describe('reset', () => {
 
   it.each(parts)('brings $name to its power-on state', ({ name, resources }) => {
     const device = board().device(name)! as unknown as PortDevice & ReturnType<ReturnType<typeof board>['device']>;
-    const fresh = device!.saveState();
+    const fresh = device.saveState();
     let noise = 12345;
     const random = (): number => (noise = (Math.imul(noise, 1103515245) + 12345) >>> 0) >>> 8;
     for (let round = 0; round < 300; round++) {
@@ -33,7 +33,7 @@ describe('reset', () => {
         device.portRead(range, random() % count, 1);
       }
     }
-    device!.reset();
-    expect(device!.saveState()).toEqual(fresh);
+    device.reset();
+    expect(device.saveState()).toEqual(fresh);
   });
 });
