@@ -30,6 +30,7 @@ export const guestNames = [
   'v86',
   'simd',
   'disk',
+  'bars',
 ];
 
 const COMPILE = [

@@ -30,6 +30,8 @@ export interface CliIo {
   onResize(handler: () => void): () => void;
   /** False once the reader has gone away (a closed pipe). */
   stdout(data: string | Uint8Array): boolean;
+  /** Undefined while standard output takes more; else it is full, and this ends once it is not, or has gone away. */
+  stdoutDrained(): Promise<void> | undefined;
   stderr(text: string): void;
   /** Calls `handler` on each SIGINT, SIGTERM or SIGHUP; answers how to stop listening. */
   onInterrupt(handler: (signal: string) => void): () => void;
@@ -40,6 +42,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** The real process. */
 export function processIo(): CliIo {
   let stdoutOpen = true;
+  let draining: Promise<void> | undefined;
   const gone = (error: NodeJS.ErrnoException): void => {
     if (error.code !== 'EPIPE') throw error;
     stdoutOpen = false;
@@ -58,6 +61,18 @@ export function processIo(): CliIo {
     stdout: (data) => {
       if (stdoutOpen) process.stdout.write(data);
       return stdoutOpen;
+    },
+    stdoutDrained: () => {
+      if (!stdoutOpen || !process.stdout.writableNeedDrain) return undefined;
+      draining ??= new Promise((resolve) => {
+        const done = (): void => {
+          process.stdout.off('drain', done).off('error', done);
+          draining = undefined;
+          resolve();
+        };
+        process.stdout.on('drain', done).on('error', done);
+      });
+      return draining;
     },
     stderr: (text) => void process.stderr.write(text),
     onInterrupt: (handler) => {

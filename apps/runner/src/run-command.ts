@@ -54,7 +54,7 @@ export async function runCommand(request: RunRequest, io: CliIo): Promise<number
   const detach = takesInput ? attachInput(serial, interactive, io, abort) : (): void => {};
   const leaveScreen = plan.screen ? showScreen(machine, io, abort) : (): void => {};
   try {
-    const result = await runMachine(machine, plan.config.limits, abort.signal);
+    const result = await runMachine(machine, plan.config.limits, abort.signal, undefined, () => io.stdoutDrained());
     // The summary is for a terminal as it was.
     leaveScreen();
     detach();

@@ -131,6 +131,39 @@ describe.runIf(built)('bin/ringfence.js', () => {
     expect(err).toMatch(/^RF_KERNEL_NOT_FOUND: .+\. Fix: .+\n$/);
   });
 
+  it('lets a guest that floods the serial line wait for a slow reader, and a limit end it', async () => {
+    // mov dx, 3f8h; mov al, 'x'; then out dx, al for ever
+    writeFileSync(join(folder, 'flood'), Buffer.from([0x66, 0xba, 0xf8, 0x03, 0xb0, 0x78, 0xee, 0xeb, 0xfd]));
+    const args = ['run', '--kernel', 'flood', '--loader', 'flat', '--report', 'r.json', '--timeout', '1.5'];
+    const child = spawn(process.execPath, [bin, ...args], { cwd: folder });
+    const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
+    // Nobody reads until the run is over.
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const over = new Promise((resolve) => child.stderr.on('data', () => err.includes('exit status') && resolve('')));
+    await Promise.race([over, closed]);
+    let bytes = 0;
+    child.stdout.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    expect(await closed).toBe(124);
+    const report = JSON.parse(readFileSync(join(folder, 'r.json'), 'utf8')) as Record<string, unknown>;
+    expect(report).toMatchObject({ outcome: 'limit-time', serialBytes: bytes });
+    // Two slices' worth at most, not the tens of millions that the guest could have sent.
+    expect(bytes).toBeLessThan(6_000_000);
+  });
+
+  it.runIf(existsSync('/dev/full'))(
+    'says in one line that the disk is full under the report, after the run',
+    async () => {
+      const { status, out, err } = await start(['run', '--kernel', HELLO, '--report', '/dev/full']).done;
+      expect(status).toBe(2);
+      expect(out).toContain('Hello from a guest\r\n');
+      expect(err).toMatch(
+        /exit status 33[^]*^RF_OUTPUT_UNWRITABLE: cannot write \/dev\/full: the disk is full\. Fix: .+$/m,
+      );
+      expect(err).not.toMatch(/^\s+at /m);
+    },
+  );
+
   it.runIf(process.platform !== 'win32').each(['SIGINT', 'SIGTERM'] as const)(
     '%s prints the report so far',
     async (signal) => {

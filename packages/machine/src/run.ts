@@ -25,12 +25,16 @@ interface Ending {
   readonly error?: unknown;
 }
 
-/** Runs until the guest ends, a limit is hit or `signal` fires. Never rejects for what happens inside the run. */
+/**
+ * Runs until the guest ends, a limit is hit or `signal` fires. Never rejects for what happens inside the run. `hold` is
+ * asked between slices: the guest waits for what it answers (an output whose reader is slow), limits and signal do not.
+ */
 export async function runMachine(
   machine: Machine,
   limits: RunLimits = {},
   signal?: AbortSignal,
   sleeper = new Sleeper(),
+  hold: () => Promise<void> | undefined = () => undefined,
 ): Promise<RunResult> {
   if (limits.untilSerial !== undefined) machine.watchSerial(serialPattern(limits.untilSerial));
   const started = performance.now();
@@ -38,7 +42,7 @@ export async function runMachine(
   const wake = (): void => sleeper.wake();
   machine.onInput(wake);
   signal?.addEventListener('abort', wake);
-  const ending = await drive(machine, limits, started, signal, sleeper);
+  const ending = await drive(machine, limits, started, signal, sleeper, hold);
   signal?.removeEventListener('abort', wake);
   return result(machine, ending, (performance.now() - started) / 1000, machine.retired - before);
 }
@@ -49,6 +53,7 @@ async function drive(
   started: number,
   signal: AbortSignal | undefined,
   sleeper: Sleeper,
+  hold: () => Promise<void> | undefined,
 ): Promise<Ending> {
   const goal = limits.maxInstructions === undefined ? Infinity : machine.retired + limits.maxInstructions;
   const deadline = limits.timeoutSeconds === undefined ? Infinity : started + limits.timeoutSeconds * 1000;
@@ -80,7 +85,11 @@ async function drive(
       return { outcome: 'limit-time', exitStatus: EXIT_LIMIT, detail: `${limits.timeoutSeconds} seconds` };
     const scale = Math.min(4, SLICE_MS / Math.max(0.1, now - sliceStarted));
     slice = Math.round(Math.min(MAX_SLICE, Math.max(MIN_SLICE, slice * scale)));
-    if (outcome === 'budget') await setImmediate();
+    const held = hold();
+    if (held !== undefined) {
+      void held.then(() => sleeper.wake());
+      await sleeper.sleep(deadline - now);
+    } else if (outcome === 'budget') await setImmediate();
     else await nap.sleep(deadline - now);
   }
 }

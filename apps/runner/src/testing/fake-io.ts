@@ -44,6 +44,7 @@ export function fakeIo(options: FakeIoOptions = {}): FakeIo {
       out.push(Buffer.from(data as string));
       return true;
     },
+    stdoutDrained: () => undefined,
     stderr: (text) => void (err += text),
     onInterrupt: (handler) => {
       handlers.add(handler);
