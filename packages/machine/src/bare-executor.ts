@@ -32,6 +32,10 @@ export class BareExecutor implements GuestExecutor {
     this.processor.setIntr(level);
   }
 
+  raiseNmi(): void {
+    this.processor.raiseNmi();
+  }
+
   interruptsEnabled(): boolean {
     return (this.processor.getEflags() & FLAG_IF) !== 0;
   }

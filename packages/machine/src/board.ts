@@ -7,26 +7,23 @@ import type {
   DeviceObserver,
   FloatErrorLogic,
   GuestExecutor,
-  InterruptController,
-  IntrPin,
-  IrqLine,
+  IrqInput,
+  LocalApicBase,
   PhysicalSpace,
   StateRecord,
   Stateful,
   SystemControl,
 } from '@ringfence/sdk';
 import { checkedState } from '@ringfence/sdk';
+import { InterruptWiring } from './interrupt-wiring.js';
 import { PortSpace } from './port-space.js';
 import { Scheduler } from './scheduler.js';
 import type { MachineEnd } from './types.js';
 
-/** What an acknowledge cycle reads when no controller answers. */
-const NO_VECTOR = 0xff;
-
 export class Board implements Bus, Stateful {
   readonly ports = new PortSpace();
   readonly scheduler: Scheduler;
-  controller: InterruptController | undefined;
+  readonly interrupts = new InterruptWiring();
   floatErrorLogic: FloatErrorLogic | undefined;
   /** Set once; the run is over. */
   end: MachineEnd | undefined;
@@ -37,17 +34,7 @@ export class Board implements Bus, Stateful {
   /** Whether the executor is inside `run`: only then there is something to stop. */
   running = false;
   private executor: GuestExecutor | undefined;
-  private intr = false;
   private a20Open = true;
-  /** The drivers of each interrupt request line. */
-  private readonly drivers = new Map<number, { level: boolean }[]>();
-
-  readonly intrPin: IntrPin = {
-    set: (level) => {
-      this.intr = level;
-      this.executor?.setIntr(level);
-    },
-  };
 
   readonly control: SystemControl = {
     reset: (reason) => {
@@ -75,7 +62,7 @@ export class Board implements Bus, Stateful {
 
   connect(executor: GuestExecutor): void {
     this.executor = executor;
-    executor.setIntr(this.intr);
+    this.interrupts.connect(executor);
   }
 
   ioRead(port: number, size: number): number {
@@ -90,7 +77,7 @@ export class Board implements Bus, Stateful {
   }
 
   acknowledge(): number {
-    return this.controller === undefined ? NO_VECTOR : this.controller.acknowledge() & 0xff;
+    return this.interrupts.acknowledge();
   }
 
   floatError(again: boolean): boolean {
@@ -101,19 +88,13 @@ export class Board implements Bus, Stateful {
     return this.scheduler.now();
   }
 
+  get localApic(): LocalApicBase | undefined {
+    return this.interrupts.localApic;
+  }
+
   /** A further driver of an interrupt request line; the drivers of a line are ORed. */
-  irqLine(irq: number): IrqLine {
-    const driver = { level: false };
-    let drivers = this.drivers.get(irq);
-    if (drivers === undefined) this.drivers.set(irq, (drivers = []));
-    drivers.push(driver);
-    const all = drivers;
-    return {
-      set: (level) => {
-        driver.level = level;
-        this.controller?.setIrq(irq, level || (all.length > 1 && all.some((other) => other.level)));
-      },
-    };
+  irqLine(irq: number): IrqInput {
+    return this.interrupts.line(irq);
   }
 
   /** The run ends after the instruction in progress. The first reason wins. */
@@ -123,7 +104,7 @@ export class Board implements Bus, Stateful {
   }
 
   saveState(): StateRecord {
-    return { component: 'board', version: 1, data: { a20: this.a20Open, intr: this.intr, ticks: this.now() } };
+    return { component: 'board', version: 1, data: { a20: this.a20Open, intr: this.interrupts.intr, ticks: this.now() } };
   }
 
   /** Preconditions: the executor's state is loaded already (time is derived from its count). */
@@ -131,7 +112,7 @@ export class Board implements Bus, Stateful {
     const data = checkedState(record, 'board', 1);
     this.scheduler.idleTicks = Number(data.ticks) - (this.executor?.retired() ?? 0);
     this.control.setA20(data.a20 === true);
-    this.intrPin.set(data.intr === true);
+    this.interrupts.setIntr(data.intr === true);
   }
 
   private stop(): void {

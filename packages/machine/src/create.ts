@@ -3,11 +3,13 @@
  * (names, options, contradictions, files) is refused here with a typed error, before a single instruction runs.
  */
 import {
+  DEFAULT_MAC,
   PhysicalSpace,
   RingfenceError,
   Tokens,
   MachineMemory,
   createContainer,
+  looseCable,
   parseMemorySize,
   splitNamed,
   type AddressWindows,
@@ -22,7 +24,8 @@ import { ChannelTap } from './channel-tap.js';
 import { createDevices } from './devices.js';
 import { BoardDma } from './dma.js';
 import { createExecutor } from './executors.js';
-import { loadKernel } from './load.js';
+import { mapFirmware } from './firmware.js';
+import { planStart } from './load.js';
 import { PcMachine } from './machine.js';
 import { mapGuestMemory } from './memory-map.js';
 import { firstPart, resolvePart } from './parts.js';
@@ -56,7 +59,10 @@ export function createMachine(options: CreateMachineOptions): Machine {
   container.register(Tokens.CpuModel, { useValue: model });
   container.register(Tokens.Clock, { useValue: board.scheduler });
   container.register(Tokens.SystemControl, { useValue: board.control });
-  container.register(Tokens.IntrPin, { useValue: board.intrPin });
+  container.register(Tokens.IntrPin, { useValue: board.interrupts.intrPin });
+  container.register(Tokens.ApicBus, { useValue: board.interrupts.apicBus });
+  container.register(Tokens.ProcessorPins, { useValue: board.interrupts.pins });
+  container.register(Tokens.NmiGate, { useValue: board.interrupts.nmiGate });
   container.register(Tokens.BoardInfo, {
     useValue: { ramBytes, epochSeconds: Math.floor(Date.parse(config.clock.epoch) / 1000) },
   });
@@ -64,8 +70,20 @@ export function createMachine(options: CreateMachineOptions): Machine {
   container.register(Tokens.DmaMemory, { useValue: dma });
   container.register(Tokens.ShadowRam, { useValue: shadowRam });
   container.register(Tokens.IrqInputs, { useValue: { input: (irq) => board.irqLine(irq) } });
+  const network = options.network?.(board.scheduler);
+  container.register(Tokens.NetworkLink, { useValue: network ?? looseCable(DEFAULT_MAC) });
   container.register(Tokens.DriveBay, { useValue: { drives: (on) => drives.filter((d) => d.interface === on) } });
+  container.register(Tokens.SharedFolders, { useValue: { list: () => options.shares ?? [] } });
   container.register(Tokens.MmuFactory, { useValue: resolvePart<MmuFactory>(container, mmuPart, {}) });
+
+  const { kernel, initrd } = options;
+  const firmware = options.firmware;
+  const plan = planStart({
+    ...{ container, registry, config, ramBytes, memory, model, assist, kernel, initrd, firmware },
+    firmwareFiles: () => container.resolve(Tokens.PlatformTables).files(),
+  });
+  container.register(Tokens.FirmwareInfo, { useValue: plan.firmware });
+  if (firmware !== undefined) mapFirmware(space, firmware.bios);
 
   const taps = new Map<string, ChannelTap>();
   const tap = (name: string): ChannelTap => {
@@ -74,33 +92,26 @@ export function createMachine(options: CreateMachineOptions): Machine {
     return found;
   };
   tap('serial');
-  const devices = createDevices({ container, registry, config, board, space, channel: tap });
+  const connected = (name: string): boolean => options.channels?.[name] !== undefined;
+  const devices = createDevices({ container, registry, config, board, space, channel: tap, connected });
   const executor = createExecutor({ container, registry, config, monitor, assist, model, memory, space, board });
   board.connect(executor);
   dma.executor = executor;
   const start = (): void => {
     for (const { device } of devices) device.reset();
-    // Whatever the chips' reset values say, a boot loader has opened the gate before any kernel of ours starts.
+    if (firmware === undefined) for (const { device } of devices) device.handOver?.();
+    // Whatever the chips' reset values say, a boot loader has opened the gate before any kernel of ours starts, and
+    // firmware's first instruction is fetched from above it.
     board.control.setA20(true);
-    loadKernel({
-      container,
-      registry,
-      config,
-      ramBytes,
-      memory,
-      model,
-      assist,
-      executor,
-      kernel: options.kernel,
-      initrd: options.initrd,
-    });
+    plan.start(executor);
   };
   start();
   return new PcMachine({
     config,
     assist,
     ramBytes,
-    kernelName: options.kernel.name,
+    kernelName: kernel?.name ?? '',
+    firmwareName: firmware?.bios.name,
     awaitsInput: options.awaitsInput ?? (() => false),
     pacesSleep: options.pacesSleep ?? false,
     memory,
@@ -110,6 +121,7 @@ export function createMachine(options: CreateMachineOptions): Machine {
     devices,
     shadowRam,
     drives,
+    network,
     taps,
     start,
     onReset: options.onReset ?? (() => {}),

@@ -1,7 +1,8 @@
 /**
- * Loading: finds the loader (named, or the one that recognises the file), lets it check everything, copies what it laid
- * out into guest memory, and starts the guest's processor in the state it asked for. That state reaches the executor
- * as a saved processor state, the same way a snapshot does: bare and monitored starts are one path.
+ * How a guest starts: finds the loader (named, or the one that recognises the file), lets it check everything, copies what it
+ * laid out into guest memory, and starts the guest's processor in the state it asked for; or, with firmware, in the state
+ * after RESET#. That state reaches the executor as a saved processor state, the same way a snapshot does: bare and
+ * monitored starts are one path.
  */
 import {
   CPL,
@@ -9,6 +10,7 @@ import {
   GDTR_BASE,
   GDTR_LIMIT,
   MachineMemory,
+  NO_FIRMWARE,
   PAGE_SIZE,
   PhysicalSpace,
   RingfenceError,
@@ -24,15 +26,21 @@ import {
   type CpuModel,
   type DependencyContainer,
   type EntryState,
+  type FirmwareInfo,
+  type FirmwareKernel,
   type GuestExecutor,
   type Loader,
+  type LoadRequest,
   type LoadedImage,
   type MachineConfig,
   type PartRegistry,
+  type Processor,
   type StateRecord,
 } from '@ringfence/sdk';
+import { EXTENDED_BASE } from './memory-map.js';
+import { checkFirmware, firmwareInfo } from './firmware.js';
 import { checkedOptions, resolvePart } from './parts.js';
-import type { ImageFile } from './types.js';
+import type { FirmwareImages, ImageFile } from './types.js';
 
 export interface LoadSetup {
   readonly container: DependencyContainer;
@@ -42,22 +50,50 @@ export interface LoadSetup {
   readonly memory: MachineMemory;
   readonly model: CpuModel;
   readonly assist: Assist;
-  readonly executor: GuestExecutor;
-  readonly kernel: ImageFile;
+  readonly kernel: ImageFile | undefined;
   readonly initrd: ImageFile | undefined;
+  readonly firmware: FirmwareImages | undefined;
+  readonly firmwareFiles: FirmwareInfo['files'];
 }
 
-export function loadKernel(setup: LoadSetup): void {
-  const { loader, options } = chooseLoader(setup);
-  const image: LoadedImage = loader.load({
-    kernel: setup.kernel.bytes,
-    kernelName: setup.kernel.name,
-    initrd: setup.initrd?.bytes,
-    initrdName: setup.initrd?.name,
-    commandLine: setup.config.append,
-    ramBytes: setup.ramBytes,
-    options,
-  });
+/** How the guest starts, checked to the end: nothing in it can fail any more for what the user gave. */
+export interface StartPlan {
+  readonly firmware: FirmwareInfo;
+  /**
+   * Puts memory and the guest's processor into their start state: at power-on, and again after a reset. Memory that no
+   * loader fills stays as it is, as on a PC. Preconditions: the devices have been reset.
+   */
+  start(executor: GuestExecutor): void;
+}
+
+/** Throws RF_* errors of blame `usage` for whatever is wrong with kernel, initrd and firmware. */
+export function planStart(setup: LoadSetup): StartPlan {
+  const { kernel, initrd, firmware, config } = setup;
+  if (kernel === undefined && initrd !== undefined) {
+    throw new RingfenceError('RF_CONTRADICTION', {
+      message: 'an initrd without a kernel',
+      value: initrd.name,
+      fix: 'name the kernel too, or leave the initrd out',
+    });
+  }
+  if (firmware === undefined) {
+    if (kernel !== undefined) return planKernel(setup, kernel);
+    throw new RingfenceError('RF_BAD_USAGE', {
+      message: 'no kernel was given, and no firmware that could boot from a drive',
+      fix: 'pass --kernel FILE or --guest NAME, or --bios seabios and a drive',
+    });
+  }
+  checkFirmware(firmware);
+  const realMode = kernel === undefined ? undefined : kernelFor(setup, kernel);
+  return {
+    firmware: firmwareInfo(config.firmware, firmware, realMode, setup.firmwareFiles),
+    start: (executor) => executor.loadGuestState(resetRecord(setup)),
+  };
+}
+
+function planKernel(setup: LoadSetup, kernel: ImageFile): StartPlan {
+  const { loader, options } = chooseLoader(setup, kernel);
+  const image: LoadedImage = loader.load(requestOf(setup, kernel, options));
   for (const { address, bytes } of image.segments) {
     if (address < 0 || address + bytes.length > setup.ramBytes) {
       throw new RingfenceError('RF_INTERNAL', {
@@ -65,13 +101,47 @@ export function loadKernel(setup: LoadSetup): void {
         value: address,
       });
     }
-    setup.memory.writeBytes(address, bytes);
   }
-  setup.executor.loadGuestState(entryRecord(image.entry, setup));
+  return {
+    firmware: NO_FIRMWARE,
+    start: (executor) => {
+      // Before the kernel: one that is loaded over a table wanted the memory more.
+      const tables = setup.ramBytes < EXTENDED_BASE ? [] : setup.container.resolve(Tokens.PlatformTables).placed();
+      for (const { address, bytes } of tables) setup.memory.writeBytes(address, bytes);
+      for (const { address, bytes } of image.segments) setup.memory.writeBytes(address, bytes);
+      executor.loadGuestState(entryRecord(image.entry, setup));
+    },
+  };
 }
 
-function chooseLoader(setup: LoadSetup): { loader: Loader; options: Readonly<Record<string, unknown>> } {
-  const { registry, config, kernel, container } = setup;
+/** The kernel as firmware gets it. Throws RF_CONTRADICTION for a format that firmware cannot start. */
+function kernelFor(setup: LoadSetup, kernel: ImageFile): FirmwareKernel {
+  const { loader, options } = chooseLoader(setup, kernel);
+  if (loader.forFirmware !== undefined) return loader.forFirmware(requestOf(setup, kernel, options));
+  throw new RingfenceError('RF_CONTRADICTION', {
+    message: `firmware cannot start ${kernel.name}: its format has no real-mode entry`,
+    value: kernel.name,
+    fix: 'leave the firmware out, give a bzImage, or boot from a drive',
+  });
+}
+
+function requestOf(setup: LoadSetup, kernel: ImageFile, options: Readonly<Record<string, unknown>>): LoadRequest {
+  return {
+    kernel: kernel.bytes,
+    kernelName: kernel.name,
+    initrd: setup.initrd?.bytes,
+    initrdName: setup.initrd?.name,
+    commandLine: setup.config.append,
+    ramBytes: setup.ramBytes,
+    options,
+  };
+}
+
+function chooseLoader(
+  setup: LoadSetup,
+  kernel: ImageFile,
+): { loader: Loader; options: Readonly<Record<string, unknown>> } {
+  const { registry, config, container } = setup;
   if (config.loader !== undefined) {
     const { name, options } = splitNamed(config.loader);
     const part = registry.get('loader', name);
@@ -92,6 +162,17 @@ function chooseLoader(setup: LoadSetup): { loader: Loader; options: Readonly<Rec
 
 /** The entry state as a processor of this model would save it: made on a scratch processor with a page of memory. */
 function entryRecord(entry: EntryState, setup: LoadSetup): StateRecord {
+  const processor = scratchProcessor(setup);
+  setEntry(processor, entry);
+  return processor.saveState();
+}
+
+/** The state after RESET#, from which firmware starts. */
+function resetRecord(setup: LoadSetup): StateRecord {
+  return scratchProcessor(setup).saveState();
+}
+
+function scratchProcessor(setup: LoadSetup): Processor {
   const memory = new MachineMemory(PAGE_SIZE);
   const space = new PhysicalSpace(memory);
   space.mapRam(0, PAGE_SIZE);
@@ -102,6 +183,10 @@ function entryRecord(entry: EntryState, setup: LoadSetup): StateRecord {
   const core = setup.container.resolve(Tokens.EmulatorCore);
   const processor = core.create({ memory, space, mmu, bus, slot: 0, model: setup.model, assist: setup.assist });
   processor.reset();
+  return processor;
+}
+
+function setEntry(processor: Processor, entry: EntryState): void {
   processor.writeCr0(entry.cr0);
   const { state } = processor;
   for (const [register, value] of Object.entries(entry.registers)) state[Number(register)] = value!;
@@ -120,5 +205,4 @@ function entryRecord(entry: EntryState, setup: LoadSetup): StateRecord {
   }
   processor.setEflags(entry.eflags);
   processor.stateChanged();
-  return processor.saveState();
 }

@@ -10,6 +10,7 @@ import {
   checkedState,
   stateBytes,
   type Device,
+  type DeviceFacet,
   type Drive,
   type GuestExecutor,
   type GuestObserver,
@@ -17,8 +18,11 @@ import {
   type MachineConfig,
   type MachineMemory,
   type MonitorReport,
+  type Network,
   type PhysicalSpace,
   type Screen,
+  type PixelFrame,
+  type PowerButton,
   type ScreenFrame,
   type StateRecord,
 } from '@ringfence/sdk';
@@ -33,6 +37,8 @@ import type { Machine, MachineEnd, ResetEvent, SavedMachine, SliceOutcome } from
 const MAX_SLEEPS = 10_000;
 /** So does one that only takes faults, whose executor comes back without an instruction so many times. */
 const MAX_BARREN = 10;
+/** Who receives interrupts, from the lines to the processor. */
+const RECEIVERS: readonly DeviceFacet[] = ['interrupt-controller', 'io-apic', 'local-apic'];
 export const EXIT_DEAD = 125;
 
 export interface MachineParts {
@@ -40,6 +46,7 @@ export interface MachineParts {
   readonly assist: string;
   readonly ramBytes: number;
   readonly kernelName: string;
+  readonly firmwareName: string | undefined;
   readonly awaitsInput: () => boolean;
   readonly pacesSleep: boolean;
   readonly memory: MachineMemory;
@@ -49,6 +56,7 @@ export interface MachineParts {
   readonly devices: readonly PlacedDevice[];
   readonly shadowRam: BoardShadowRam;
   readonly drives: readonly Drive[];
+  readonly network: Network | undefined;
   readonly taps: ReadonlyMap<string, ChannelTap>;
   /** Puts chips, kernel and processor where they are at power-on; memory keeps what the kernel does not overwrite. */
   readonly start: () => void;
@@ -116,7 +124,7 @@ export class PcMachine implements Machine {
         // A deadline may have come due with the HLT itself; then it is not sleep yet.
         const wait = scheduler.next - scheduler.now();
         if (wait <= 0) continue;
-        if (!executor.interruptsEnabled()) this.halt('HLT with interrupts off');
+        if (!executor.interruptsEnabled() && !board.interrupts.routesNmi) this.halt('HLT with interrupts off');
         else if (wait !== Infinity) {
           if (this.parts.pacesSleep && this.parts.awaitsInput()) return 'asleep';
           scheduler.idleTicks += wait;
@@ -125,6 +133,16 @@ export class PcMachine implements Machine {
         if (++sleeps >= MAX_SLEEPS) return board.end === undefined ? 'budget' : 'ended';
       }
     }
+  }
+
+  pressPowerButton(): boolean {
+    const found = this.parts.devices.find(({ part }) => part.provides?.includes('power-button'));
+    (found?.device as unknown as PowerButton | undefined)?.pressPowerButton();
+    return found !== undefined;
+  }
+
+  nmi(): void {
+    this.parts.board.interrupts.pulseNmi();
   }
 
   get sleepTicks(): number {
@@ -138,6 +156,7 @@ export class PcMachine implements Machine {
 
   onInput(wake: () => void): void {
     for (const tap of this.parts.taps.values()) tap.onInput = wake;
+    this.parts.network?.onWake(wake);
   }
 
   watchSerial(pattern: RegExp): void {
@@ -159,6 +178,10 @@ export class PcMachine implements Machine {
 
   frame(): ScreenFrame | undefined {
     return this.display()?.frame?.();
+  }
+
+  picture(): PixelFrame | undefined {
+    return this.display()?.picture?.();
   }
 
   private display(): Screen | undefined {
@@ -215,7 +238,7 @@ export class PcMachine implements Machine {
   }
 
   loadState(saved: SavedMachine): void {
-    const { executor, memory, board, devices, shadowRam, drives } = this.parts;
+    const { executor, memory, board, devices, shadowRam, drives, network } = this.parts;
     const record = (name: string): StateRecord => {
       const found = saved.components[name];
       if (found !== undefined) return found;
@@ -237,6 +260,7 @@ export class PcMachine implements Machine {
     const { roots } = checkedState(record('roots'), 'page-table-roots', 1);
     for (const { part } of devices) record(`device:${part.name}`);
     for (const drive of drives) record(driveName(drive));
+    if (network !== undefined) record('network');
     memory.writeBytes(0, ram);
     shadowRam.loadState(record('shadow-ram'));
     for (const drive of drives) drive.storage.loadState(record(driveName(drive)));
@@ -245,15 +269,34 @@ export class PcMachine implements Machine {
     for (const root of Array.isArray(roots) ? (roots as readonly number[]) : []) executor.pageTableRoots?.add(root);
     this.retiredBefore = retired - executor.retired();
     board.loadState(record('board'));
-    for (const { part, device } of devices) device.loadState(record(`device:${part.name}`));
+    network?.loadState(record('network'));
+    this.loadDevices(record);
     board.end = undefined;
   }
 
+  /** Who receives interrupts comes last: what other chips do to their lines while they are loaded must leave no trace. */
+  private loadDevices(record: (name: string) => StateRecord): void {
+    const { board, devices } = this.parts;
+    const load = (wanted: (provides: readonly DeviceFacet[]) => boolean): void => {
+      for (const { part, device } of devices) {
+        if (wanted(part.provides ?? [])) device.loadState(record(`device:${part.name}`));
+      }
+    };
+    board.interrupts.restoring = true;
+    try {
+      load((provides) => !RECEIVERS.some((facet) => provides.includes(facet)));
+      for (const facet of RECEIVERS) load((provides) => provides.includes(facet));
+    } finally {
+      board.interrupts.restoring = false;
+    }
+  }
+
   private records(): Record<string, StateRecord> {
-    const { executor, board, devices, shadowRam, drives } = this.parts;
+    const { executor, board, devices, shadowRam, drives, network } = this.parts;
     const records: Record<string, StateRecord> = { processor: executor.guestState(), board: board.saveState() };
     records['shadow-ram'] = shadowRam.saveState();
     for (const drive of drives) records[driveName(drive)] = drive.storage.saveState();
+    if (network !== undefined) records.network = network.saveState();
     for (const { part, device } of devices) records[`device:${part.name}`] = device.saveState();
     return records;
   }

@@ -110,7 +110,7 @@ function serialPattern(source: string): RegExp {
 function result(machine: Machine, ending: Ending, wallSeconds: number, retired: number): RunResult {
   if (!(machine instanceof PcMachine))
     throw new RingfenceError('RF_INTERNAL', { message: 'not a machine of createMachine' });
-  const { config, assist, ramBytes, kernelName } = machine.parts;
+  const { config, assist, ramBytes, kernelName, firmwareName } = machine.parts;
   const { outcome, exitStatus, detail, error } = ending;
   const report: RunReport = {
     outcome,
@@ -128,6 +128,7 @@ function result(machine: Machine, ending: Ending, wallSeconds: number, retired: 
     monitor: attempt(() => machine.monitorReport()),
     machine: {
       kernel: kernelName,
+      firmware: firmwareName,
       memoryBytes: ramBytes,
       core: config.cpu.core,
       model: config.cpu.model,

@@ -4,6 +4,7 @@
  */
 import type {
   ByteChannel,
+  Clock,
   Device,
   Drive,
   ErrorCode,
@@ -11,8 +12,11 @@ import type {
   GuestView,
   MachineConfig,
   MonitorReport,
+  Network,
   PartRegistry,
+  PixelFrame,
   ScreenFrame,
+  SharedFolder,
   StateRecord,
 } from '@ringfence/sdk';
 
@@ -22,14 +26,28 @@ export interface ImageFile {
   readonly name: string;
 }
 
+export interface FirmwareImages {
+  readonly bios: ImageFile;
+  readonly vgaBios?: ImageFile;
+}
+
 export interface CreateMachineOptions {
   readonly config: MachineConfig;
   readonly registry: PartRegistry;
-  readonly kernel: ImageFile;
+  /** May be absent when there is firmware, which then boots from a drive. */
+  readonly kernel?: ImageFile;
+  readonly firmware?: FirmwareImages;
   readonly initrd?: ImageFile;
   /** Drives with their storage opened; what the guest writes to them is part of the machine's state. */
   readonly drives?: readonly Drive[];
-  /** The outside ends of the byte channels by name (`serial`, `debugcon`); a missing one is a loose end. */
+  /** Folders of the host, opened. They are outside inputs: no part of the machine's state. */
+  readonly shares?: readonly SharedFolder[];
+  /** The network at the end of the card's cable, made with the machine's clock; its state is part of the machine's. */
+  readonly network?: (clock: Clock) => Network;
+  /**
+   * The outside ends of the byte channels by name (`serial`, `debugcon`, `virtio-console`); a missing one is a loose end, and
+   * a device that stands on the board on request only is there when its channel is given.
+   */
   readonly channels?: Readonly<Record<string, ByteChannel>>;
   /**
    * Whether a channel may still bring bytes while the guest sleeps (a terminal). If not, a guest asleep in HLT with no
@@ -88,7 +106,7 @@ export type SliceOutcome = 'budget' | 'idle' | 'asleep' | 'ended';
 
 export interface SavedMachine {
   readonly version: 1;
-  /** By component name: `clock`, `board`, `memory`, `shadow-ram`, `roots`, `processor`, `device:<name>`, `drive:<place>`. */
+  /** By component name: `clock`, `board`, `memory`, `shadow-ram`, `roots`, `processor`, `device:<name>`, `drive:<place>`, `network`. */
   readonly components: Readonly<Record<string, StateRecord>>;
 }
 
@@ -105,6 +123,10 @@ export interface Machine {
   channelText(name: string): string;
   /** Runs at most `maxInstructions` guest instructions, synchronously. Throws only for faults of ours. */
   runSlice(maxInstructions: number): SliceOutcome;
+  /** Asks the guest to shut down, as the button of the case does; false on a board without one. What comes of it is the guest's affair. */
+  pressPowerButton(): boolean;
+  /** The NMI button: a pulse on the board's NMI wire, between two instructions. The RTC's mask may hold it back. */
+  nmi(): void;
   /** Ticks from now to the next deadline, or Infinity. */
   readonly sleepTicks: number;
   /** Has a guest in HLT sleep so many ticks, at most to its next deadline. */
@@ -117,6 +139,8 @@ export interface Machine {
   screen(): string | undefined;
   /** The guest's screen as a picture, or undefined when there is none to be had. */
   frame(): ScreenFrame | undefined;
+  /** The guest's screen as pixels, in text modes too, or undefined when there is none to be had. */
+  picture(): PixelFrame | undefined;
   /** A device by its part's name, or undefined. */
   device(name: string): Device | undefined;
   monitorReport(): MonitorReport | undefined;
@@ -159,7 +183,9 @@ export interface RunReport {
   readonly stateHash: string;
   readonly monitor?: MonitorReport;
   readonly machine: {
+    /** Empty when firmware boots from a drive. */
     readonly kernel: string;
+    readonly firmware?: string;
     readonly memoryBytes: number;
     readonly core: string;
     readonly model: string;

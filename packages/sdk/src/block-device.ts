@@ -24,7 +24,7 @@ export interface BlockDevice extends Stateful {
 export interface Drive {
   readonly media: 'disk' | 'cdrom';
   /** Where it is connected. */
-  readonly interface: 'ide';
+  readonly interface: 'ide' | 'virtio' | 'floppy';
   /** Position on its interface: 0 is the first. */
   readonly unit: number;
   /** A CD-ROM drive without a disc has none. */

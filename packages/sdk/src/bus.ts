@@ -4,6 +4,8 @@
  * monitor's emulator gets the machine's.
  */
 
+import type { LocalApicBase } from './apic.js';
+
 export interface Bus {
   /** Reads 1, 2 or 4 bytes from an I/O port; unclaimed ports float high. Unsigned below 4 bytes, signed 32 bits else. */
   ioRead(port: number, size: number): number;
@@ -15,6 +17,8 @@ export interface Bus {
    * `again`: the pin has stayed asserted since the last call. Answers IGNNE#, whether the processor is to go on regardless.
    */
   floatError(again: boolean): boolean;
+  /** The processor's local APIC; absent where it has none. */
+  readonly localApic?: LocalApicBase;
   /** Virtual time in ticks, for the TSC. Exact during an instruction of the core that asks. */
   now(): number;
 }

@@ -25,7 +25,10 @@ export interface Clock {
 export function scaleTicks(ticks: number, from: number, to: number): number {
   const whole = Math.floor(ticks / from);
   const rest = ticks - whole * from;
-  return whole * to + Math.floor((rest * to) / from);
+  const product = rest * to;
+  // Past 2^53 a product is rounded, and the clock would stumble.
+  const part = product <= Number.MAX_SAFE_INTEGER ? product / from : Number((BigInt(rest) * BigInt(to)) / BigInt(from));
+  return whole * to + Math.floor(part);
 }
 
 /** The first tick at which `scaleTicks(tick, from, to) >= count`: when the slower clock reaches `count`. */

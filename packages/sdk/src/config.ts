@@ -4,7 +4,9 @@
  */
 import { z } from 'zod';
 import { RingfenceError } from './errors.js';
+import { BOOT_SOURCES } from './firmware.js';
 import { MAX_RAM_BYTES } from './memory.js';
+import { networkConfigSchema } from './network-config.js';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
@@ -40,7 +42,10 @@ export const monitorConfigSchema = z
 const driveConfigSchema = z.strictObject({
   file: z.string().min(1).describe('Image file; relative to the configuration file.'),
   format: z.enum(['raw', 'qcow2']).optional().describe('Default: found by the file itself.'),
-  interface: z.enum(['ide']).default('ide'),
+  interface: z
+    .enum(['ide', 'virtio', 'floppy'])
+    .default('ide')
+    .describe('ide; virtio: one PCI device a drive; floppy: a diskette image of up to 2880 KB.'),
   media: z.enum(['disk', 'cdrom']).default('disk'),
   unit: z
     .number()
@@ -56,12 +61,55 @@ const driveConfigSchema = z.strictObject({
 });
 export type DriveConfig = z.infer<typeof driveConfigSchema>;
 
+const shareConfigSchema = z.strictObject({
+  tag: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,31}$/)
+    .describe('What the guest mounts it by: mount -t 9p -o trans=virtio TAG /mnt.'),
+  path: z.string().min(1).describe('A folder of the host; relative to the configuration file.'),
+  writable: z.boolean().default(false).describe('The guest may change what is in it, for good.'),
+  times: z
+    .enum(['fixed', 'host'])
+    .default('fixed')
+    .describe("fixed: everything was modified at the clock's epoch, in every run; host: when the host says."),
+});
+export type ShareConfig = z.infer<typeof shareConfigSchema>;
+
+const firmwareConfigSchema = z.strictObject({
+  bios: z
+    .string()
+    .min(1)
+    .default('seabios')
+    .describe(
+      "seabios: Debian's, fetched when it is not here; or a ROM image file, relative to the configuration file.",
+    ),
+  vgaBios: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('seabios, none, or a ROM image file. Default: seabios when `bios` says so, else none.'),
+  boot: z
+    .array(z.enum(BOOT_SOURCES))
+    .min(1)
+    .default(['disk', 'cdrom', 'floppy'])
+    .describe('Kinds of drives, in the order in which they are tried. A kernel comes before them all.'),
+  menuSeconds: z.number().min(0).max(60).default(0).describe("How long the firmware's boot menu waits for its key."),
+  serialConsole: z
+    .boolean()
+    .default(false)
+    .describe('The firmware, and what it boots by its text output, also use the first serial line.'),
+});
+export type FirmwareConfig = z.infer<typeof firmwareConfigSchema>;
+
 export const machineConfigSchema = z
   .strictObject({
     kernel: z.string().min(1).optional().describe('Kernel file; relative to the configuration file.'),
     initrd: z.string().min(1).optional(),
     append: z.string().default('').describe('Kernel command line.'),
     loader: named.optional().describe('Loader; by default the one that recognises the file.'),
+    firmware: firmwareConfigSchema
+      .optional()
+      .describe('A BIOS that starts the guest: from a drive, or the kernel by its real-mode entry.'),
     memory: z.union([z.string(), z.number()]).default('64M').describe('Guest RAM, e.g. 64M.'),
     cpu: z
       .strictObject({
@@ -88,8 +136,11 @@ export const machineConfigSchema = z
       .enum(['end', 'restart'])
       .default('end')
       .describe('What a reset by the guest or its triple fault does: end the run, or start the machine again.'),
+    network: networkConfigSchema.optional(),
+    shares: z.array(shareConfigSchema).max(8).default([]).describe('Folders of the host, by 9P over virtio.'),
     serial: z.string().default('stdio').describe('stdio, file:PATH or none.'),
     debugcon: z.string().default('none').describe('stdio, file:PATH or none.'),
+    virtioConsole: z.string().default('none').describe('stdio, file:PATH or none: no such device.'),
     devices: z
       .record(z.string(), z.union([z.literal(false), z.record(z.string(), z.unknown())]))
       .default({})

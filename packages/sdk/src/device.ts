@@ -8,6 +8,8 @@ import type { Stateful } from './state.js';
 export interface Device extends Stateful {
   /** Power-on or RESET# state. */
   reset(): void;
+  /** After `reset`, when no firmware runs: brings the chip into the state in which a BIOS hands it to a kernel. */
+  handOver?(): void;
 }
 
 /** Port registers. `range` is the name of the port range in the part's resources, `offset` counts from its base. */
@@ -65,12 +67,19 @@ export interface FloatErrorLogic {
   floatError(again: boolean): boolean;
 }
 
+/** What carries the case's power button; `provides: ['power-button']`. A press asks the guest to shut down, no more. */
+export interface PowerButton {
+  pressPowerButton(): void;
+}
+
 /** A device with a screen; `provides: ['screen']`. */
 export interface Screen {
   /** The visible text, one line per row, trailing blanks removed; empty in a graphics mode. */
   text(): string;
   /** What is to be seen now, or undefined when the device cannot tell (a mode it does not show). */
   frame?(): ScreenFrame | undefined;
+  /** The same as pixels in every mode, text with the guest's own font; undefined as `frame`. */
+  picture?(): PixelFrame | undefined;
 }
 
 /** One picture of a screen: a copy, the guest goes on without changing it. Colours are 0xRRGGBB. */
@@ -105,7 +114,16 @@ export interface BoardInfo {
   readonly epochSeconds: number;
 }
 
-export type DeviceFacet = 'interrupt-controller' | 'screen' | 'pci-bus' | 'float-error';
+export type DeviceFacet =
+  | 'interrupt-controller'
+  | 'screen'
+  | 'isa-dma'
+  | 'pci-bus'
+  | 'float-error'
+  | 'platform-tables'
+  | 'local-apic'
+  | 'io-apic'
+  | 'power-button';
 
 export interface PortRange {
   readonly base: number;

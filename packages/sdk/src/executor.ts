@@ -11,6 +11,8 @@ export interface GuestExecutor {
   requestStop(): void;
   /** Level of the guest's INTR pin. */
   setIntr(level: boolean): void;
+  /** A rising edge of the guest's NMI pin: remembered until it is delivered. */
+  raiseNmi(): void;
   /** The guest's IF as the guest sees it: whether INTR could wake it from HLT. */
   interruptsEnabled(): boolean;
   /** Guest instructions retired, exact also in the middle of one (that one not counted). */

@@ -2,6 +2,7 @@
  * Loaders put a kernel into guest memory and say in what processor state it starts. A loader recognises its format,
  * checks the whole file before anything runs, and throws RF_KERNEL_* or RF_INITRD_* for what it cannot take.
  */
+import type { FirmwareKernel } from './firmware.js';
 
 export interface LoadRequest {
   /** The kernel file's bytes and its name for messages. */
@@ -50,4 +51,6 @@ export interface Loader {
   /** Whether the file looks like this loader's format (magic numbers only). */
   recognises(kernel: Uint8Array): boolean;
   load(request: LoadRequest): LoadedImage;
+  /** The kernel as firmware starts it, by its real-mode entry; absent in a format that has none. Throws as `load`. */
+  forFirmware?(request: LoadRequest): FirmwareKernel;
 }

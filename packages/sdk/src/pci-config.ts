@@ -3,7 +3,7 @@
  * "Base Addresses"): identification, command and status, base address registers with their windows, interrupt line and
  * pin, and registers of the function's own with a mask of what software may write. Sizing by writing all ones and moving
  * by rewriting need no further code. A base address of zero decodes nothing, as firmware expects of a register that
- * nobody has assigned. Does not do 64-bit or below-1-MiB base addresses, expansion ROMs or capabilities.
+ * nobody has assigned. Does not do 64-bit or below-1-MiB base addresses or capabilities.
  */
 import type { PortDevice } from './device.js';
 import type { AddressWindow, AddressWindows, PciFunction } from './pci.js';
@@ -16,6 +16,10 @@ export const PCI_COMMAND_MASTER = 0x04;
 
 const COMMAND = 0x04;
 const BASE_ADDRESS = 0x10;
+const EXPANSION_ROM = 0x30;
+const EXPANSION_ROM_ENABLE = 0x01;
+/** The least that an expansion ROM decodes. */
+const EXPANSION_ROM_GRAIN = 0x800;
 const INTERRUPT_LINE = 0x3c;
 const BAR_IO = 0x01;
 
@@ -59,6 +63,8 @@ export interface PciConfigInit {
   readonly interruptPin?: number;
   readonly bars?: readonly (PciIoBar | PciMemoryBar)[];
   readonly registers?: readonly PciRegister[];
+  /** An expansion ROM (6.2.5.2 "Expansion ROM Base Address Register"). */
+  readonly rom?: Uint8Array | undefined;
 }
 
 export class PciConfig implements PciFunction {
@@ -67,6 +73,7 @@ export class PciConfig implements PciFunction {
   readonly bytes = new Uint8Array(PCI_CONFIG_BYTES);
   private readonly initial = new Uint8Array(PCI_CONFIG_BYTES);
   private readonly writable = new Uint8Array(PCI_CONFIG_BYTES);
+  private rom: { readonly bytes: number; readonly window: AddressWindow } | undefined;
   private readonly windows: { readonly bar: PciIoBar | PciMemoryBar; readonly window: AddressWindow }[] = [];
 
   /** `changed` is called after every write, when windows have moved already. */
@@ -101,6 +108,7 @@ export class PciConfig implements PciFunction {
           : windows.memory(bar.bytes, bar.handler);
       this.windows.push({ bar, window });
     }
+    if (init.rom !== undefined) this.addRom(init.rom, windows);
     this.bytes.set(initial);
   }
 
@@ -136,7 +144,28 @@ export class PciConfig implements PciFunction {
     this.changed();
   }
 
+  private addRom(rom: Uint8Array, windows: AddressWindows): void {
+    let bytes = EXPANSION_ROM_GRAIN;
+    while (bytes < rom.length) bytes *= 2;
+    put(this.writable, EXPANSION_ROM, 4, -bytes | EXPANSION_ROM_ENABLE);
+    const window = windows.memory(bytes, {
+      mmioRead: (offset, size) => {
+        let value = 0;
+        for (let i = 0; i < size; i++) value |= (rom[offset + i] ?? 0xff) << (8 * i);
+        return value;
+      },
+      mmioWrite: () => {},
+    });
+    this.rom = { bytes, window };
+  }
+
   private place(): void {
+    if (this.rom !== undefined) {
+      const register = this.configRead(EXPANSION_ROM, 4);
+      const enabled = (this.command & PCI_COMMAND_MEMORY) !== 0 && (register & EXPANSION_ROM_ENABLE) !== 0;
+      const base = (register & -this.rom.bytes) >>> 0;
+      this.rom.window.place(enabled && base !== 0 ? base : -1);
+    }
     for (const { bar, window } of this.windows) {
       const enabled = (this.command & (bar.kind === 'io' ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)) !== 0;
       const base = (this.configRead(BASE_ADDRESS + 4 * bar.index, 4) & -bar.bytes) >>> 0;

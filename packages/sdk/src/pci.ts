@@ -3,7 +3,7 @@
  * to, its interrupt pin, windows that software moves, and bus mastering. `PciConfig` (pci-config.ts) is a header of type 0
  * that most functions can be made with. No bridges to further buses, no MSI, no parity or SERR#.
  */
-import type { PortDevice } from './device.js';
+import type { IrqLine, PortDevice } from './device.js';
 import type { MmioHandler } from './physical-space.js';
 
 /** One function on the PCI bus: its 256 bytes of configuration space. */
@@ -67,6 +67,11 @@ export interface ShadowRam {
 
 /** Any interrupt request of the board by its number, for a chip that routes to whichever software says. */
 export interface IrqInputs {
-  /** A driver of its own on that line; the drivers of a line are ORed. */
-  input(irq: number): { set(level: boolean): void };
+  /** A driver of its own on that line; the drivers of a line are ORed. From 16 on a line goes to the I/O APIC alone. */
+  input(irq: number): IrqInput;
+}
+
+export interface IrqInput extends IrqLine {
+  /** While on, this driver's level is the line's, and the others are cut off (an event timer that replaces the 8254). */
+  alone(on: boolean): void;
 }

@@ -7,6 +7,7 @@ import type { InjectionToken } from 'tsyringe';
 import type { z } from 'zod';
 import type { Device, DeviceFacet, DeviceResources } from './device.js';
 import { RingfenceError, unknownName } from './errors.js';
+import type { FirmwareFact } from './platform-tables.js';
 import type { Loader } from './loader.js';
 import type { MmuFactory } from './mmu.js';
 import type {
@@ -55,6 +56,10 @@ export interface DevicePart extends PartBase {
   readonly channel?: string;
   /** True: it stands on the board only when the configuration names it (`devices: { name: {} }`). Default: always. */
   readonly onRequest?: boolean;
+  /** It stands on the board only beside a processor with this feature. */
+  readonly cpuFeature?: keyof CpuModel['features'];
+  /** What firmware tells an operating system of it. */
+  readonly firmware?: readonly FirmwareFact[];
 }
 export interface LoaderPart extends PartBase {
   readonly kind: 'loader';

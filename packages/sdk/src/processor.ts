@@ -78,6 +78,8 @@ export interface Processor extends Stateful {
   /** Level of the INTR pin. */
   setIntr(level: boolean): void;
   raiseNmi(): void;
+  /** An NMI waits to be delivered. */
+  readonly nmiPending: boolean;
   /** RESET#: power-up register values; the model's CPUID signature in EDX. */
   reset(): void;
 
@@ -154,6 +156,8 @@ export interface CpuModel {
     readonly msr: boolean;
     readonly pae: boolean;
     readonly cx8: boolean;
+    /** There is a local APIC; CPUID says so while IA32_APIC_BASE.EN is set. */
+    readonly apic: boolean;
     readonly sep: boolean;
     readonly pge: boolean;
     readonly cmov: boolean;

@@ -8,10 +8,13 @@ import {
   type AddressWindow,
   type AddressWindows,
   type BlockDevice,
+  type DmaChannel,
   type DmaMemory,
+  type DmaTransfer,
   type Drive,
   type DriveBay,
   type IrqInputs,
+  type IsaDma,
   type MmioHandler,
   type PortDevice,
   type ShadowRam,
@@ -23,22 +26,24 @@ interface FakeWindow {
   readonly name: string;
   readonly bytes: number;
   base: number;
+  /** Who answers there. */
+  readonly device?: PortDevice;
+  readonly handler?: MmioHandler;
 }
 
 export class FakeAddressWindows implements AddressWindows {
   /** In the order they were asked for; a base of -1 is nowhere. */
   readonly list: FakeWindow[] = [];
 
-  ports(_owner: string, range: string, count: number, _width: 1 | 2 | 4, _device: PortDevice): AddressWindow {
-    return this.add(range, count);
+  ports(_owner: string, range: string, count: number, _width: 1 | 2 | 4, device: PortDevice): AddressWindow {
+    return this.add({ name: range, bytes: count, base: -1, device });
   }
 
-  memory(bytes: number, _handler: MmioHandler): AddressWindow {
-    return this.add('memory', bytes);
+  memory(bytes: number, handler: MmioHandler): AddressWindow {
+    return this.add({ name: 'memory', bytes, base: -1, handler });
   }
 
-  private add(name: string, bytes: number): AddressWindow {
-    const window: FakeWindow = { name, bytes, base: -1 };
+  private add(window: FakeWindow): AddressWindow {
     this.list.push(window);
     return { place: (base) => (window.base = base) };
   }
@@ -70,6 +75,26 @@ export class FakeShadowRam implements ShadowRam {
   }
 }
 
+/** Channels that take whatever is offered, up to `limit` bytes before terminal count. */
+export class FakeIsaDma implements IsaDma {
+  readonly memory: number[] = [];
+  limit = Infinity;
+
+  channel(): DmaChannel {
+    return {
+      toMemory: (from) => this.move(from.length, (i) => this.memory.push(from[i])),
+      fromMemory: (into) => this.move(into.length, (i) => (into[i] = this.memory.shift() ?? 0)),
+    };
+  }
+
+  private move(length: number, each: (i: number) => void): DmaTransfer {
+    const bytes = Math.min(length, this.limit);
+    for (let i = 0; i < bytes; i++) each(i);
+    this.limit -= bytes;
+    return { bytes, terminalCount: bytes > 0 && this.limit === 0 };
+  }
+}
+
 export class FakeIrqInputs implements IrqInputs {
   readonly lines = new Map<number, FakeIrqLine>();
 
@@ -96,7 +121,8 @@ export class FakeBlockDevice implements BlockDevice {
     readonly bytes: number,
     readonly readOnly = false,
   ) {
-    this.content = Uint8Array.from({ length: bytes }, (_, i) => (i >>> 9) + i * 7);
+    this.content = new Uint8Array(bytes);
+    for (let i = 0; i < bytes; i++) this.content[i] = (i >>> 9) + i * 7;
   }
 
   read(offset: number, into: Uint8Array): boolean {

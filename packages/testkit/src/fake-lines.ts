@@ -18,6 +18,8 @@ import type {
 export class FakeIrqLine implements IrqLine, IntrPin {
   level = false;
   rises = 0;
+  /** Whether it has cut off the line's other drivers. */
+  isAlone = false;
 
   constructor(
     readonly name: string,
@@ -29,6 +31,10 @@ export class FakeIrqLine implements IrqLine, IntrPin {
     this.level = level;
     if (level) this.rises++;
     this.log.push(`${this.name}${level ? '+' : '-'}`);
+  }
+
+  alone(on: boolean): void {
+    this.isAlone = on;
   }
 }
 
