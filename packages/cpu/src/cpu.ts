@@ -25,7 +25,7 @@
  *  - a fault: thrown as one preallocated token through the handler, caught in `run` or `step`; `i` then tells how many
  *    instructions of the block retired, and EIP becomes the faulting instruction's.
  *
- * It knows no devices, no monitor and no clock: those are `bus`. Limits: no APIC.
+ * It knows no devices, no monitor and no clock: those are `bus`. So is the local APIC (device-lapic).
  */
 import {
   CR0,

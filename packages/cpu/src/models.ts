@@ -14,6 +14,7 @@ const NOTHING: CpuModel['features'] = {
   msr: false,
   pae: false,
   cx8: false,
+  apic: false,
   sep: false,
   pge: false,
   cmov: false,
@@ -57,7 +58,7 @@ export const PENTIUM: CpuModel = {
   stepping: 12,
   cpuid: true,
   isa: 5,
-  features: { ...NOTHING, fpu: true, vme: true, de: true, pse: true, tsc: true, msr: true, cx8: true },
+  features: { ...NOTHING, fpu: true, vme: true, de: true, pse: true, tsc: true, msr: true, cx8: true, apic: true },
 };
 
 export const P6: CpuModel = {
@@ -79,6 +80,7 @@ export const P6: CpuModel = {
     msr: true,
     pae: true,
     cx8: true,
+    apic: true,
     sep: true,
     pge: true,
     cmov: true,
@@ -107,6 +109,7 @@ export const PENTIUM4: CpuModel = {
     msr: true,
     pae: true,
     cx8: true,
+    apic: true,
     sep: true,
     pge: true,
     cmov: true,

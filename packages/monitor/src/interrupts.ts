@@ -35,10 +35,20 @@ export class Interrupts {
     this.emulator.setIntr(level);
   }
 
+  /** The emulator keeps it until it is delivered; the guest does not run on the hardware while NMI is blocked (world.ts). */
+  raiseNmi(): void {
+    this.emulator.raiseNmi();
+  }
+
+  /** Something asks for the guest's attention, whether the guest's state lets it through now or not. */
+  get waiting(): boolean {
+    return this.pin || this.emulator.nmiPending;
+  }
+
   /** How far to run, and the level of the hardware's INTR pin meanwhile. */
   arm(left: number): number {
     const { hardware: hw, world } = this;
-    const wanted = this.pin && (this.g[EFLAGS] & FLAG_IF) !== 0;
+    const wanted = (this.pin && (this.g[EFLAGS] & FLAG_IF) !== 0) || this.emulator.nmiPending;
     this.armed = false;
     if (!wanted || world.stepping) {
       hw.setIntr(false);

@@ -120,7 +120,7 @@ export class Monitor implements GuestExecutor {
           this.parts.debugTraps.deliverPending();
           continue;
         }
-        if (interrupts.pin || this.g[HALTED] !== 0) {
+        if (interrupts.waiting || this.g[HALTED] !== 0) {
           if (emulator.interruptDeliverable() && emulator.takeInterrupt()) this.parts.follower.follow();
           if (this.g[SHUTDOWN] !== 0) {
             // The way into the handler was a triple fault.
@@ -150,6 +150,10 @@ export class Monitor implements GuestExecutor {
 
   setIntr(level: boolean): void {
     this.interrupts.setIntr(level);
+  }
+
+  raiseNmi(): void {
+    this.interrupts.raiseNmi();
   }
 
   interruptsEnabled(): boolean {

@@ -39,6 +39,7 @@ import {
   FS,
   GS,
   HALTED,
+  NMI_BLOCKED,
   RingfenceError,
   SEG,
   SEG_ACCESS,
@@ -156,6 +157,8 @@ export class World {
     if ((g[CR0] & CR0_PE) === 0) return this.refuse('real-mode');
     if ((g[EFLAGS] & FLAG_VM) !== 0) return this.refuse('v8086');
     if (g[CPL] === 1 || g[CPL] === 2) return this.refuse('inner-ring');
+    // Which IRET ends the blocking of NMIs cannot be seen from outside: those of ring 3 do not trap.
+    if (g[NMI_BLOCKED] !== 0) return this.refuse('nmi-blocked');
     if (!this.placeWindow()) return this.refuse('no-window');
     if (!segments.holdsCodeAndStack()) return this.refuse('segments');
     if (g[CPL] === 3 && !segments.holdsUserData()) return this.refuse('segments');

@@ -150,7 +150,7 @@ export function cpuidHandler(c: Cpu): void {
     c.softFault(VEC_GP, 0);
     return;
   }
-  cpuid(c.model, c.s[EAX], c.s[ECX]);
+  cpuid(c.model, c.s[EAX], c.s[ECX], c.bus.localApic?.enabled);
   c.s[EAX] = cpuidResult[0];
   c.s[EBX] = cpuidResult[1];
   c.s[ECX] = cpuidResult[2];

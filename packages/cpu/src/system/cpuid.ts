@@ -28,6 +28,8 @@ const FEATURE_BITS: readonly (readonly [keyof CpuModel['features'], number])[] =
   ['sse2', 26],
 ];
 
+/** Not in the list: the flag follows IA32_APIC_BASE.EN (SDM Vol. 3A, "Enabling or Disabling the Local APIC"). */
+const FEATURE_APIC = 1 << 9;
 /** Bytes that CLFLUSH flushes. */
 const CACHE_LINE = 64;
 /** TLBs and caches (SDM Vol. 2A, table 3-12 "Encoding of CPUID Leaf 2 Descriptors"), one reading of the leaf: AL = 1. */
@@ -47,7 +49,8 @@ function text(value: string, at: number): number {
   return word;
 }
 
-export function cpuid(model: CpuModel, leaf: number, _subleaf: number): void {
+/** `apic`: the processor's local APIC is there and enabled. */
+export function cpuid(model: CpuModel, leaf: number, _subleaf: number, apic = false): void {
   const r = cpuidResult;
   const last = model.isa >= 6 ? 2 : 1;
   const brand = model.brand;
@@ -67,7 +70,8 @@ export function cpuid(model: CpuModel, leaf: number, _subleaf: number): void {
   } else if (basic === 1) {
     r[0] = signature(model);
     r[1] = (model.brandIndex ?? 0) | (model.features.clfsh ? (CACHE_LINE / 8) << 8 : 0);
-    r[3] = featureBits(model);
+    // EBX 31:24, the initial APIC ID: the one processor's is 0.
+    r[3] = featureBits(model) | (apic && model.features.apic ? FEATURE_APIC : 0);
   } else {
     const descriptors = model.family >= 15 ? NETBURST_CACHES : P6_CACHES;
     r.set(descriptors);

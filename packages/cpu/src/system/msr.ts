@@ -1,7 +1,8 @@
 /**
  * Model-specific registers: TSC, SYSENTER, the assist control, performance counters (performance.ts), and the few that
- * system software reads without asking. SDM Vol. 4, 2.22 "MSRs in the Pentium 4", 2.23 "P6 Family", 2.24 "Pentium
- * Processors". Absent, and #GP(0) like any other index: APIC_BASE, MTRRs, machine check; CPUID announces none of them.
+ * system software reads without asking. IA32_APIC_BASE is the local APIC's own register (`Bus.localApic`). SDM Vol. 4,
+ * 2.22 "MSRs in the Pentium 4", 2.23 "P6 Family", 2.24 "Pentium
+ * Processors". Absent, and #GP(0) like any other index: MTRRs, machine check; CPUID announces none of them.
  * Callers have checked privilege.
  */
 import {
@@ -23,6 +24,7 @@ const P5_MC_ADDR = 0x00;
 const P5_MC_TYPE = 0x01;
 const IA32_TIME_STAMP_COUNTER = 0x10;
 const IA32_PLATFORM_ID = 0x17;
+const IA32_APIC_BASE = 0x1b;
 const IA32_BIOS_UPDT_TRIG = 0x79;
 const IA32_BIOS_SIGN_ID = 0x8b;
 const IA32_SYSENTER_CS = 0x174;
@@ -95,6 +97,9 @@ export function readMsr(c: Cpu, index: number): void {
       require(c, c.model.isa >= 6);
       msrValue.low = 0;
       return;
+    case IA32_APIC_BASE:
+      readApicBase(c);
+      return;
     case P5_MC_ADDR:
     case P5_MC_TYPE:
       require(c, c.model.family === 5);
@@ -107,6 +112,14 @@ export function readMsr(c: Cpu, index: number): void {
     default:
       readOther(c, index >>> 0);
   }
+}
+
+/** Came with the P6 family: a Pentium's APIC is on at its place for good. */
+function readApicBase(c: Cpu): void {
+  const apic = c.bus.localApic;
+  require(c, apic !== undefined && c.model.isa >= 6);
+  msrValue.low = apic!.baseLow;
+  msrValue.high = apic!.baseHigh;
 }
 
 function readOther(c: Cpu, index: number): void {
@@ -144,6 +157,9 @@ export function writeMsr(c: Cpu, index: number, low: number, high: number): void
       c.s[MSR_ASSIST] = low;
       refreshPrivilege(c);
       c.endBlock();
+      return;
+    case IA32_APIC_BASE:
+      require(c, c.model.isa >= 6 && c.bus.localApic?.writeBase(low, high) === true);
       return;
     case IA32_BIOS_UPDT_TRIG: // no microcode to update
     case IA32_BIOS_SIGN_ID:
