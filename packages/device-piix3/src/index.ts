@@ -1,6 +1,6 @@
 /** The PIIX3's ISA bridge, as a plugin. */
 import { type DevicePart, SDK_VERSION, definePlugin } from '@ringfence/sdk';
-import { Piix3 } from './piix3.js';
+import { HANDED_OVER, PIRQRC, Piix3 } from './piix3.js';
 
 export { Piix3 };
 
@@ -9,6 +9,17 @@ export const piix3: DevicePart = {
   name: 'piix3',
   summary: 'Intel 82371SB PIIX3 ISA bridge: routing of PCI interrupts',
   resources: {},
+  firmware: [
+    {
+      kind: 'pirq-router',
+      id: 0x70008086,
+      device: 1,
+      fn: 0,
+      register: PIRQRC,
+      choices: [5, 10, 11],
+      routed: HANDED_OVER,
+    },
+  ],
   useClass: Piix3,
 };
 

@@ -50,6 +50,14 @@ describe('Piix3', () => {
     expect(kit.inputs.high()).toEqual([]);
   });
 
+  it('is handed over with the routing that its part announces', () => {
+    const { kit, chip } = setUp();
+    chip.handOver();
+    expect(kit.pci.configRead('1.0', 0x60)).toBe(0x0b0b0a0a);
+    const [fact] = piix3.firmware!;
+    expect(fact).toMatchObject({ kind: 'pirq-router', id: kit.pci.configRead('1.0', 0), routed: [10, 10, 11, 11] });
+  });
+
   it('drives its lines again after a load', () => {
     const { chip, route } = setUp();
     route(1, 9);

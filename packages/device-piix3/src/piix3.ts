@@ -24,8 +24,10 @@ import {
 const COMPONENT = 'piix3';
 const VERSION = 1;
 
-const PIRQRC = 0x60;
+export const PIRQRC = 0x60;
 const PIRQRC_DISABLED = 0x80;
+/** Where firmware routes PIRQA# to PIRQD#, SeaBIOS for one. */
+export const HANDED_OVER = [10, 10, 11, 11];
 /** IRQ 0, 1, 2, 8 and 13 are reserved. */
 const ROUTABLE = [3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15];
 
@@ -80,6 +82,10 @@ export class Piix3 implements Device, PciInterruptRouter {
 
   reset(): void {
     this.config.reset();
+  }
+
+  handOver(): void {
+    HANDED_OVER.forEach((irq, pirq) => this.config.configWrite(PIRQRC + pirq, 1, irq));
   }
 
   setPirq(pirq: number, asserted: boolean): void {

@@ -13,7 +13,7 @@ export const plugin = definePlugin({
     {
       kind: 'loader',
       name: 'linux',
-      summary: 'Linux boot protocol 2.02 or later, 32-bit entry (bzImage, memtest86+)',
+      summary: 'Linux boot protocol 2.02 or later (bzImage, memtest86+): 32-bit entry, 16-bit entry with firmware',
       useClass: LinuxLoader,
       priority: 20,
     },

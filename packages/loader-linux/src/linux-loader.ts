@@ -3,15 +3,18 @@
  * the protected-mode kernel to code32_start, builds a zero page with setup header, E820 map and text-screen facts, puts
  * the command line and the initrd where the kernel allows. ESI points to the zero page; flat segments CS = 10h,
  * DS = ES = SS = 18h; interrupts off. The 16-bit setup code is not run, so there are no BIOS answers in the zero page
- * beyond those (no EDD, no APM, no video modes but text 80x25).
+ * beyond those (no EDD, no APM, no video modes but text 80x25). With firmware it is run: real-mode-entry.ts.
  *
  * Low memory: 90000 zero page, 91000 GDT, 92000 command line. E820: 0-9FC00 and 1M up are RAM, the rest reserved.
  */
 import {
+  EBDA_BASE,
+  EBDA_END,
   ESI,
   RingfenceError,
   flatStart,
   injectable,
+  type FirmwareKernel,
   type LoadRequest,
   type LoadSegment,
   type LoadedImage,
@@ -28,11 +31,12 @@ import {
   readSetupHeader,
   type SetupHeader,
 } from './setup-header.js';
+import { FIRMWARE_TOP, realModeEntry } from './real-mode-entry.js';
 
 const ZERO_PAGE = 0x90000;
 const GDT = 0x91000;
 const COMMAND_LINE = 0x92000;
-const LOW_END = 0x9fc00;
+const LOW_END = EBDA_BASE;
 const PAGE = 4096;
 const CODE_SELECTOR = 0x10;
 const DATA_SELECTOR = 0x18;
@@ -76,6 +80,14 @@ export class LinuxLoader implements Loader {
       segments,
       entry: { registers: { [ESI]: ZERO_PAGE }, eip: header.code32Start, eflags, cr0, segments: start.segments, gdt },
     };
+  }
+
+  forFirmware(request: LoadRequest): FirmwareKernel {
+    const header = readSetupHeader(request.kernel, request.kernelName);
+    const usable = { ...request, ramBytes: request.ramBytes - FIRMWARE_TOP };
+    const kernelEnd = checkKernel(header, usable);
+    const commandLine = checkCommandLine(header, request.commandLine);
+    return realModeEntry(header, request, commandLine, placeInitrd(header, usable, kernelEnd));
   }
 }
 
@@ -152,7 +164,7 @@ function zeroPage(header: SetupHeader, { ramBytes, initrd }: LoadRequest, initrd
   view.setUint32(ZP_ALT_MEM_K, extendedK, true);
   const map = [
     [0, LOW_END, E820_RAM],
-    [LOW_END, 0xa0000, E820_RESERVED],
+    [LOW_END, EBDA_END, E820_RESERVED],
     [0xf0000, 0x100000, E820_RESERVED],
     [0x100000, ramBytes, E820_RAM],
   ].filter(([from, to]) => to > from);

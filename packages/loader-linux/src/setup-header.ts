@@ -17,6 +17,7 @@ export const HDR_LOADFLAGS = 0x211;
 export const HDR_CODE32_START = 0x214;
 export const HDR_RAMDISK_IMAGE = 0x218;
 export const HDR_RAMDISK_SIZE = 0x21c;
+export const HDR_HEAP_END_PTR = 0x224;
 export const HDR_CMD_LINE_PTR = 0x228;
 export const HDR_INITRD_ADDR_MAX = 0x22c;
 export const HDR_CMDLINE_SIZE = 0x238;

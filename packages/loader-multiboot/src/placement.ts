@@ -2,10 +2,10 @@
  * Where things go in a guest's memory when a kernel is started without firmware: the kernel where it says, an initrd behind
  * it, boot information below 640K; and the memory map that tells the kernel so.
  */
-import { RingfenceError, type LoadRequest, type LoadSegment } from '@ringfence/sdk';
+import { EBDA_BASE, EBDA_END, RingfenceError, type LoadRequest, type LoadSegment } from '@ringfence/sdk';
 import type { ImagePart } from './image.js';
 
-export const LOW_END = 0x9fc00;
+export const LOW_END = EBDA_BASE;
 export const HIGH_BASE = 0x100000;
 const PAGE = 4096;
 const MMAP_RAM = 1;
@@ -15,7 +15,7 @@ const MMAP_RESERVED = 2;
 export function memoryMap(ramBytes: number): (readonly [number, number, number])[] {
   const map = [
     [0, LOW_END, MMAP_RAM],
-    [LOW_END, 0xa0000, MMAP_RESERVED],
+    [LOW_END, EBDA_END, MMAP_RESERVED],
     [0xf0000, HIGH_BASE, MMAP_RESERVED],
     [HIGH_BASE, ramBytes, MMAP_RAM],
   ] as const;
