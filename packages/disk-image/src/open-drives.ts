@@ -7,30 +7,49 @@ import { DirectDisk, Disc, OverlayDisk, type ImageReader } from './drives.js';
 import { QCOW2_MAGIC, Qcow2Image } from './qcow2.js';
 import { RawFile } from './raw-file.js';
 
-const IDE_UNITS = 4;
 const CD_SECTOR = 2048;
-/** Where a drive goes that has no unit: disks from the first on, CD-ROM drives from the second cable on. */
-const ORDER = { disk: [0, 1, 2, 3], cdrom: [2, 3, 0, 1] };
+const LARGEST_DISKETTE = 2880 * 1024;
+/** Where a drive goes that has no unit: on IDE disks from the first on, CD-ROM drives from the second cable on. */
+const FROM_FIRST = [0, 1, 2, 3];
+const ORDER = {
+  ide: { disk: FROM_FIRST, cdrom: [2, 3, 0, 1] },
+  virtio: { disk: FROM_FIRST, cdrom: FROM_FIRST },
+  floppy: { disk: FROM_FIRST, cdrom: [] },
+};
 
-/** Throws RF_DISK_* and RF_RESOURCE_CONFLICT. */
+/** By interface and unit. Throws RF_DISK_* and RF_RESOURCE_CONFLICT. */
 export function openDrives(configs: readonly DriveConfig[]): Drive[] {
+  const kinds = Object.keys(ORDER) as Drive['interface'][];
+  const placed = kinds.flatMap((kind) => placeDrives(kind, configs));
+  return placed.map(([unit, config]) => ({
+    media: config.media,
+    interface: config.interface,
+    unit,
+    storage: open(config),
+  }));
+}
+
+/** The drives of one interface with their units, in order. */
+function placeDrives(kind: Drive['interface'], all: readonly DriveConfig[]): [number, DriveConfig][] {
+  const configs = all.filter((config) => config.interface === kind);
   const units = new Map<number, DriveConfig>();
   const claim = (unit: number, config: DriveConfig): void => {
     const other = units.get(unit);
-    if (other !== undefined) throw conflict(`${other.file} and ${config.file} both want IDE unit ${unit}`, unit);
+    if (other !== undefined) throw conflict(`${other.file} and ${config.file} both want ${kind} unit ${unit}`, unit);
     units.set(unit, config);
   };
   for (const config of configs) if (config.unit !== undefined) claim(config.unit, config);
   for (const config of configs) {
     if (config.unit !== undefined) continue;
-    const free = ORDER[config.media].find((unit) => !units.has(unit));
+    const free = ORDER[kind][config.media].find((unit) => !units.has(unit));
     if (free === undefined)
-      throw conflict(`there is no place for ${config.file}: IDE has ${IDE_UNITS} units`, config.file);
+      throw conflict(
+        `there is no place for ${config.file}: ${kind} has ${ORDER[kind][config.media].length} units for a ${config.media}`,
+        config.file,
+      );
     claim(free, config);
   }
-  return [...units]
-    .sort(([a], [b]) => a - b)
-    .map(([unit, config]) => ({ media: config.media, interface: config.interface, unit, storage: open(config) }));
+  return [...units].sort(([a], [b]) => a - b);
 }
 
 function open(config: DriveConfig): BlockDevice {
@@ -43,6 +62,14 @@ function open(config: DriveConfig): BlockDevice {
       message: `the qcow2 image ${config.file} cannot be written`,
       value: config.file,
       fix: 'leave snapshot on, or convert the image to raw',
+    });
+  }
+  if (config.interface === 'floppy' && file.bytes > LARGEST_DISKETTE) {
+    file.close();
+    throw new RingfenceError('RF_DISK_FORMAT', {
+      message: `the diskette image ${config.file} has ${file.bytes} bytes, more than any diskette`,
+      value: config.file,
+      fix: `give an image of up to ${LARGEST_DISKETTE} bytes, or leave interface: floppy out`,
     });
   }
   const image: ImageReader = format === 'qcow2' ? new Qcow2Image(file) : file;
