@@ -1,4 +1,4 @@
-// Makes the character set of screenshots, apps/runner/src/screen/generated/spleen-8x16.ts, from a PC screen font of version 1
+// Makes the font of text modes, packages/device-vga/src/generated/spleen-8x16.ts, from a PC screen font of version 1
 // (.psfu, gzipped or not) with a Unicode table: the 256 characters of code page 437, 16 bytes each. The font is Spleen 8x16
 // of Debian's package fonts-spleen (BSD-2-Clause):
 //   apt-get download fonts-spleen && dpkg-deb -x fonts-spleen_*.deb x
@@ -59,6 +59,6 @@ const lines = glyphs
   .match(/.{1,112}/g)
   .map((line) => `  '${line}'`);
 writeFileSync(
-  join(root, 'apps/runner/src/screen/generated/spleen-8x16.ts'),
+  join(root, 'packages/device-vga/src/generated/spleen-8x16.ts'),
   `${copyright}export const SPLEEN_8X16 =\n${lines.join(' +\n')};\n`,
 );

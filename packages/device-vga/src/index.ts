@@ -1,15 +1,16 @@
-/** VGA in text mode, as a plugin. */
+/** The VGA, as a plugin. */
 import { type DevicePart, SDK_VERSION, definePlugin } from '@ringfence/sdk';
-import { VgaText } from './vga-text.js';
+import { Vga } from './vga.js';
 
-export { VgaText };
+export { Vga };
 
 export const vga: DevicePart = {
   kind: 'device',
   name: 'vga',
-  summary: 'VGA registers and text memory; the screen as text',
+  summary: 'VGA with text and graphics modes, Bochs VBE linear framebuffer, on PCI where there is one',
   resources: {
     ports: {
+      dispi: { base: 0x1ce, count: 4, width: 2 },
       monochrome: { base: 0x3b4, count: 2 },
       monochromeStatus: { base: 0x3ba, count: 1 },
       common: { base: 0x3c0, count: 16 },
@@ -19,7 +20,7 @@ export const vga: DevicePart = {
     mmio: { base: 0xa0000, bytes: 0x20000 },
   },
   provides: ['screen'],
-  useClass: VgaText,
+  useClass: Vga,
 };
 
 export const plugin = definePlugin({ name: '@ringfence/device-vga', sdk: SDK_VERSION, parts: [vga] });

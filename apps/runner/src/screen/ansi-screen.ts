@@ -1,9 +1,11 @@
 /**
- * `--screen`: draws the guest's text screen on a terminal, on the alternate screen so that what was there comes back.
- * Rows that have not changed are not sent again, and no more pictures than RATE a second are drawn, so a guest that floods
- * its screen costs a terminal no more than one that does not. Graphics are announced, not drawn; keys are not read here.
+ * `--screen`: draws the guest's screen on a terminal, on the alternate screen so that what was there comes back: text as text,
+ * graphics in half blocks, as small as the terminal. Rows that have not changed are not sent again, and no more pictures than
+ * RATE a second are drawn, so a guest that floods its screen costs a terminal no more than one that does not. Keys are not
+ * read here.
  */
 import type { ScreenFrame, TextFrame } from '@ringfence/sdk';
+import { halfBlocks } from './half-blocks.js';
 
 /** Pictures a second. */
 const RATE = 20;
@@ -22,6 +24,7 @@ export class AnsiScreen {
   constructor(
     private readonly frame: () => ScreenFrame | undefined,
     private readonly write: (text: string) => void,
+    private readonly size: () => { readonly columns: number; readonly rows: number },
   ) {}
 
   start(): void {
@@ -51,7 +54,7 @@ export class AnsiScreen {
 
   draw(): void {
     const frame = this.frame();
-    const rows = frame?.kind === 'text' ? textRows(frame) : ['\x1b[0m(the guest shows graphics)'];
+    const rows = this.rowsOf(frame);
     let update = rows.length < this.rows.length ? CLEAR : '';
     if (update !== '') this.rows = [];
     rows.forEach((row, n) => {
@@ -63,6 +66,13 @@ export class AnsiScreen {
     if (update === '' && tail === this.tail) return;
     this.tail = tail;
     this.write(update + tail);
+  }
+
+  private rowsOf(frame: ScreenFrame | undefined): string[] {
+    if (frame === undefined) return ['\x1b[0m(there is no picture of the screen)'];
+    if (frame.kind === 'text') return textRows(frame);
+    const { columns, rows } = this.size();
+    return halfBlocks(frame, columns, rows);
   }
 }
 

@@ -1,8 +1,9 @@
 /** The screen in the terminal and as a picture. */
-import type { ScreenFrame, TextFrame } from '@ringfence/sdk';
+import type { PixelFrame, ScreenFrame, TextFrame } from '@ringfence/sdk';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { AnsiScreen } from './ansi-screen.js';
+import { halfBlocks } from './half-blocks.js';
 import { encodePng } from './screenshot.js';
 
 const [BLACK, GREY] = [0, 7];
@@ -24,39 +25,51 @@ function frame(rows: readonly [string, string], more: Partial<TextFrame> = {}): 
   };
 }
 
+const PIXELS: PixelFrame = { kind: 'pixels', width: 2, height: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) };
+
 describe('screenshot', () => {
-  /** The picture as text, a character a pixel. */
-  const picture = (of: ScreenFrame): string[] => {
-    const { width, height, data } = decode(encodePng(of));
-    const pixel = (n: number): string => ({ 0: '.', 0xaa: '#' })[data[n * 3 + 1]] ?? '?';
-    return Array.from({ length: height }, (_, y) =>
-      Array.from({ length: width }, (_, x) => pixel(y * width + x)).join(''),
-    );
-  };
-
-  it('draws characters with the font, and the cursor', () => {
-    const pixels = picture(frame(['H\xdb', '  '], { cursor: { column: 1, row: 1 } }));
-    expect(pixels).toHaveLength(32);
-    // An H: two posts and a bar; a full block beside it.
-    const letter = pixels.slice(0, 16).map((row) => row.slice(0, 8));
-    expect(letter.filter((row) => row === '##...##.').length).toBeGreaterThan(5);
-    expect(letter.filter((row) => row === '#######.')).toHaveLength(1);
-    expect(new Set(pixels.slice(0, 16).map((row) => row.slice(8)))).toEqual(new Set(['########']));
-    expect(pixels.slice(30)).toEqual(['........########', '........########']);
-    expect(new Set(pixels.slice(16, 30))).toEqual(new Set(['................']));
-  });
-
-  it('keeps colours and pixels as they are', () => {
-    const red = decode(encodePng(frame(['\xdb', ' '], { foreground: Uint8Array.of(4, 4) })));
-    expect([...red.data.slice(0, 3)]).toEqual([0xaa, 0, 0]);
-    const rgb = Uint8Array.of(1, 2, 3, 4, 5, 6);
-    const pixels = decode(encodePng({ kind: 'pixels', width: 2, height: 1, rgb }));
-    expect(pixels).toMatchObject({ width: 2, height: 1 });
-    expect([...pixels.data]).toEqual([...rgb]);
+  it('keeps pixels as they are', () => {
+    const pixels = decode(encodePng(PIXELS));
+    expect(pixels).toMatchObject({ width: 2, height: 1, channels: 3, depth: 8 });
+    expect([...pixels.data]).toEqual([...PIXELS.rgb]);
   });
 
   it('is the same file for the same screen', () => {
-    expect(encodePng(frame(['ab', 'cd']))).toEqual(encodePng(frame(['ab', 'cd'])));
+    expect(encodePng(PIXELS)).toEqual(encodePng({ ...PIXELS, rgb: PIXELS.rgb.slice() }));
+  });
+});
+
+describe('graphics on a terminal', () => {
+  /** A picture of rows of grey, a digit a pixel. */
+  const grey = (...rows: string[]): PixelFrame => ({
+    kind: 'pixels',
+    width: rows[0].length,
+    height: rows.length,
+    rgb: Uint8Array.from(rows.join(''), Number).reduce(
+      (rgb, value, n) => rgb.fill(value, n * 3, n * 3 + 3),
+      new Uint8Array(rows.length * rows[0].length * 3),
+    ),
+  });
+  const cell = (above: number, below: number): string =>
+    `\x1b[38;2;${above};${above};${above};48;2;${below};${below};${below}m▀`;
+
+  it('has two pixels a character, and colours where they change', () => {
+    expect(halfBlocks(grey('123', '423'), 80, 24)).toEqual([cell(1, 4) + cell(2, 2) + cell(3, 3)]);
+    expect(halfBlocks(grey('11', '22'), 80, 24)).toEqual([`${cell(1, 2)}▀`]);
+  });
+
+  it('has black below an odd line, and never grows', () => {
+    expect(halfBlocks(grey('5', '6', '7'), 80, 24)).toEqual([cell(5, 6), cell(7, 0)]);
+  });
+
+  it('is made smaller with its proportions, by averages', () => {
+    expect(halfBlocks(grey('0044', '0044', '8888', '8888'), 2, 24)).toEqual([cell(0, 8) + cell(4, 8)]);
+    expect(halfBlocks(grey('0044', '0044', '8888', '8888'), 80, 1)).toEqual([cell(0, 8) + cell(4, 8)]);
+    expect(halfBlocks(grey('04', '80'), 1, 1)).toEqual([cell(3, 0)]);
+    const large = { ...PIXELS, width: 1920, height: 1200, rgb: new Uint8Array(1920 * 1200 * 3).fill(9) };
+    const rows = halfBlocks(large, 80, 24);
+    expect(rows).toHaveLength(24);
+    expect(rows[0]).toBe(cell(9, 9) + '▀'.repeat(75));
   });
 });
 
@@ -67,6 +80,7 @@ describe('screen on a terminal', () => {
     const screen = new AnsiScreen(
       () => shown.frame,
       (text) => written.push(text),
+      () => ({ columns: 1, rows: 1 }),
     );
     const next = (): string => {
       written.length = 0;
@@ -95,8 +109,11 @@ describe('screen on a terminal', () => {
     expect(next()).toContain('\x1b[38;2;170;170;170;48;2;0;0;0mab\x1b[38;2;170;0;0;48;2;0;0;0mc\x1b[0m');
   });
 
-  it('says so when there is no text to show', () => {
-    expect(setUp(undefined).next()).toContain('graphics');
+  it('draws graphics as small as the terminal, and says when there is nothing', () => {
+    const { shown, next } = setUp(PIXELS);
+    expect(next()).toBe('\x1b[1;1H\x1b[38;2;3;4;5;48;2;0;0;0m▀\x1b[0m\x1b[K\x1b[?25l');
+    shown.frame = undefined;
+    expect(next()).toContain('no picture');
   });
 
   it('gives the terminal back, once', () => {
