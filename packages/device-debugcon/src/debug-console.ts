@@ -1,6 +1,6 @@
 /**
- * The "port E9 hack" of Bochs, QEMU's isa-debugcon: a byte written to port E9h goes to the host's console; a read answers
- * E9h, by which a guest finds it. No IRQ. It takes no input and has no state.
+ * The "port E9 hack" of Bochs, QEMU's isa-debugcon: a byte written to port E9h, or to 402h, where SeaBIOS writes its log, goes
+ * to the host's console; a read answers E9h, by which a guest finds it. No IRQ. It takes no input and has no state.
  */
 import {
   type ByteChannel,

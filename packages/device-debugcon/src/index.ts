@@ -7,8 +7,8 @@ export { DebugConsole };
 export const debugcon: DevicePart = {
   kind: 'device',
   name: 'debugcon',
-  summary: 'Debug console at port E9h, as in Bochs and QEMU',
-  resources: { ports: { data: { base: 0xe9, count: 1 } } },
+  summary: 'Debug console at port E9h, as in Bochs and QEMU, and at 402h, where SeaBIOS has its log',
+  resources: { ports: { data: { base: 0xe9, count: 1 }, firmware: { base: 0x402, count: 1 } } },
   channel: 'debugcon',
   useClass: DebugConsole,
 };

@@ -9,6 +9,7 @@ export const rtc: DevicePart = {
   name: 'rtc',
   summary: 'Motorola MC146818A real-time clock and CMOS memory',
   resources: { ports: { cmos: { base: 0x70, count: 2 } }, irqs: { out: 8 } },
+  firmware: [{ kind: 'pnp', id: 'PNP0B00', name: 'RTC' }],
   useClass: Mc146818,
 };
 

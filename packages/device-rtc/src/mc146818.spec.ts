@@ -5,7 +5,7 @@ import * as R from './registers.js';
 
 function setUp(init: DeviceKitInit = {}) {
   const kit = makeDeviceKit(init);
-  const chip = new Mc146818(kit.clock, kit.irqs, kit.board);
+  const chip = new Mc146818(kit.clock, kit.irqs, kit.board, kit.firmware, kit.bay, kit.nmiGate);
   const read = (register: number) => {
     chip.portWrite('cmos', 0, 1, register);
     return chip.portRead('cmos', 1, 1);
@@ -172,7 +172,7 @@ describe('Mc146818', () => {
 });
 
 deviceContract('rtc', {
-  make: (kit) => new Mc146818(kit.clock, kit.irqs, kit.board),
+  make: (kit) => new Mc146818(kit.clock, kit.irqs, kit.board, kit.firmware, kit.bay, kit.nmiGate),
   resources: rtc.resources,
   exercise: (chip) => {
     chip.portWrite('cmos', 0, 1, R.REGISTER_B);

@@ -1,6 +1,6 @@
 /**
  * Motorola MC146818A real-time clock plus RAM (datasheet ADI1025), with 128 bytes and the PC's contents. Ports 70h
- * (index; bit 7 masks NMI on a PC and is only kept) and 71h (data), IRQ 8.
+ * (index; bit 7 masks NMI) and 71h (data), IRQ 8.
  * Time starts at the board's epoch and follows virtual time. Nothing ticks: each access first catches up with the seconds
  * and periods that have passed since the last. Timers are armed only for interrupts that are enabled and not yet pending.
  * RESET# leaves clock and RAM alone. Does not do daylight saving, the square wave pin, or crystals other than 32768 Hz.
@@ -9,8 +9,11 @@ import {
   type BoardInfo,
   type Clock,
   type Device,
+  type DriveBay,
+  type FirmwareInfo,
   type IrqLine,
   type IrqLines,
+  type NmiGate,
   type PortDevice,
   type StateRecord,
   type Timer,
@@ -33,6 +36,7 @@ const CRYSTAL_HZ = 32768;
 /** How long UIP announces an update: tBUC plus tUC, 244 + 1984 microseconds. */
 const UPDATE_MICROSECONDS = 2228;
 const INDEX_PORT = 0;
+const NMI_DISABLE = 0x80;
 
 @injectable()
 export class Mc146818 implements Device, PortDevice {
@@ -51,8 +55,11 @@ export class Mc146818 implements Device, PortDevice {
     @inject(Tokens.Clock) private readonly clock: Clock,
     @inject(Tokens.IrqLines) irqs: IrqLines,
     @inject(Tokens.BoardInfo) board: BoardInfo,
+    @inject(Tokens.FirmwareInfo) firmware: FirmwareInfo,
+    @inject(Tokens.DriveBay) bay: DriveBay,
+    @inject(Tokens.NmiGate) private readonly nmi: NmiGate,
   ) {
-    this.cmos = R.biosCmos(board);
+    this.cmos = R.biosCmos(board, firmware, bay.drives('ide'), bay.drives('floppy'));
     this.phase = clock.now();
     setTime(this.cmos, board.epochSeconds);
     this.irq = irqs.line('out');
@@ -64,7 +71,7 @@ export class Mc146818 implements Device, PortDevice {
     this.catchUp();
     this.cmos[R.REGISTER_B] &= ~(R.B_PIE | R.B_AIE | R.B_UIE | R.B_SQWE);
     this.cmos[R.REGISTER_C] = 0;
-    this.index = 0;
+    this.selectRegister(0);
     this.settle();
   }
 
@@ -89,7 +96,7 @@ export class Mc146818 implements Device, PortDevice {
 
   portWrite(_range: string, offset: number, _size: number, value: number): void {
     if (offset === INDEX_PORT) {
-      this.index = value & 0xff;
+      this.selectRegister(value & 0xff);
       return;
     }
     this.catchUp();
@@ -115,11 +122,16 @@ export class Mc146818 implements Device, PortDevice {
     const cmos = stateBytes(data, 'cmos', R.CMOS_BYTES);
     const { index, phase, seconds, periods } = stateNumbers(data, ['index', 'phase', 'seconds', 'periods']);
     this.cmos.set(cmos);
-    this.index = index;
+    this.selectRegister(index);
     this.phase = phase;
     this.seconds = seconds;
     this.periods = periods;
     this.drive();
+  }
+
+  private selectRegister(index: number): void {
+    this.index = index;
+    this.nmi.mask((index & NMI_DISABLE) !== 0);
   }
 
   private writeRegisterA(byte: number): void {

@@ -5,7 +5,7 @@
  * of apt's lists is kept beside the cache; packages that are not signed for are refused.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RingfenceError } from '@ringfence/sdk';
 import type { PackageSource } from './catalogue.js';
@@ -186,6 +186,10 @@ export async function extractFiles(
     await run('dpkg-deb', ['--fsys-tarfile', fetched.path], { signal, into: tar });
     const members = (await run('tar', ['-tf', tar], { signal })).split('\n');
     for (const { file, from } of keep) {
+      if (from === 'archive') {
+        copyFileSync(tar, join(folder, file));
+        continue;
+      }
       const member = members.find((each) => from.test(each));
       if (member === undefined) {
         throw new RingfenceError('RF_PACKAGE_MISMATCH', {

@@ -51,7 +51,8 @@ export const guestFolder = (cache: string, guest: Guest): string => join(cache, 
 export async function readIntact(cache: string, guest: Guest): Promise<GuestRecord | undefined> {
   const record = readRecord(cache, guest);
   if (record === undefined) return undefined;
-  const wanted = [guest.run.kernel, ...(guest.run.initrd === undefined ? [] : [guest.run.initrd])];
+  const kept = guest.packages.flatMap(({ keep }) => keep.map(({ file }) => file));
+  const wanted = [...neededFiles(guest), ...kept];
   if (wanted.some((file) => !(file in record.files))) return undefined;
   for (const [file, hash] of Object.entries(record.files)) {
     try {
@@ -61,6 +62,12 @@ export async function readIntact(cache: string, guest: Guest): Promise<GuestReco
     }
   }
   return record;
+}
+
+/** What a run of the guest reads; of what is no guest, everything. */
+export function neededFiles({ run, packages }: Guest): string[] {
+  if (run === undefined) return packages.flatMap(({ keep }) => keep.map(({ file }) => file));
+  return [run.kernel, run.initrd, ...(run.drives ?? []).map(({ file }) => file)].filter((file) => file !== undefined);
 }
 
 /** The record alone, its files unread; undefined when there is none of a form we know. */

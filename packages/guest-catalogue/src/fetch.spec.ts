@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BUSYBOX_INIT } from './busybox-initramfs.js';
-import { defaultCacheFolder } from './cache.js';
+import { BUSYBOX_INIT, UDHCPC_SCRIPT } from './busybox-initramfs.js';
+import { defaultCacheFolder, neededFiles } from './cache.js';
 import { type Guest, GUESTS, findGuest } from './catalogue.js';
 import { cachedRecord, fetchGuest } from './fetch.js';
 import { type RunTool, runTool, ToolFailed } from './tool.js';
@@ -108,7 +108,7 @@ describe('fetching a guest', () => {
   it('follows the current package, checks it, keeps its files and builds the others', async () => {
     const fetched = await fetchToy(fakeApt());
     expect(fetched.cached).toBe(false);
-    expect(readFileSync(fetched.kernel, 'utf8')).toBe('the kernel');
+    expect(readFileSync(fetched.kernel!, 'utf8')).toBe('the kernel');
     expect(readFileSync(fetched.initrd!, 'utf8')).toBe('around the kernel');
     expect(fetched.record.packages).toMatchObject([{ package: 'toy-12', version: '1.2', architecture: 'i386' }]);
     expect(readdirSync(fetched.folder).sort()).toEqual(['initrd', 'kernel', 'record.json']);
@@ -125,9 +125,9 @@ describe('fetching a guest', () => {
   it('fetches again when told to, and when a file was changed', async () => {
     const { kernel } = await fetchToy(fakeApt());
     expect((await fetchToy(fakeApt(), { again: true })).cached).toBe(false);
-    writeFileSync(kernel, 'another kernel');
+    writeFileSync(kernel!, 'another kernel');
     expect((await fetchToy(fakeApt())).cached).toBe(false);
-    expect(readFileSync(kernel, 'utf8')).toBe('the kernel');
+    expect(readFileSync(kernel!, 'utf8')).toBe('the kernel');
     expect(held()).toEqual(['toy']);
   });
 
@@ -166,7 +166,7 @@ describe('fetching a guest', () => {
   ])('says what is wrong with %s, and keeps what was there', async (_what, downloadFails, code, fix) => {
     const { kernel } = await fetchToy(fakeApt());
     await expect(fetchToy(fakeApt({ downloadFails }), { again: true })).rejects.toEqual(refused(code, fix));
-    expect(readFileSync(kernel, 'utf8')).toBe('the kernel');
+    expect(readFileSync(kernel!, 'utf8')).toBe('the kernel');
     expect(held()).toEqual(['toy']);
   });
 
@@ -222,11 +222,16 @@ describe('running a tool of the host', () => {
 
 describe('the catalogue', () => {
   it('starts guests from files it keeps or builds', () => {
-    for (const { packages, derived = [], run } of GUESTS) {
-      const kept = packages.flatMap(({ keep }) => keep.map(({ file }) => file));
-      expect([...kept, ...derived.map(({ file }) => file)]).toEqual(
-        expect.arrayContaining([run.kernel, run.initrd ?? run.kernel]),
-      );
+    const filesOf = ({ packages, derived = [] }: Guest): string[] => [
+      ...packages.flatMap(({ keep }) => keep.map(({ file }) => file)),
+      ...derived.map(({ file }) => file),
+    ];
+    for (const guest of GUESTS) {
+      const { packages, derived = [], uses = [] } = guest;
+      expect(neededFiles(guest).length).toBeGreaterThan(0);
+      expect(filesOf(guest)).toEqual(expect.arrayContaining(neededFiles(guest)));
+      const used = uses.flatMap((name) => filesOf(findGuest(name)).map((file) => `${name}/${file}`));
+      const kept = [...packages.flatMap(({ keep }) => keep.map(({ file }) => file)), ...used];
       for (const { of } of derived) expect(kept).toEqual(expect.arrayContaining([...of]));
     }
   });
@@ -236,7 +241,9 @@ describe('the catalogue', () => {
   });
 
   it('has an /init that a shell can read', () => {
-    expect(execFileSync('sh', ['-n'], { input: BUSYBOX_INIT, encoding: 'utf8' })).toBe('');
+    for (const input of [BUSYBOX_INIT, UDHCPC_SCRIPT]) {
+      expect(execFileSync('sh', ['-n'], { input, encoding: 'utf8' })).toBe('');
+    }
   });
 });
 

@@ -8,7 +8,7 @@ import { readFileSync, copyFileSync, renameSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { type AptContext, downloadPackage, extractFiles, sha256OfFile } from './apt.js';
 import { type GuestRecord, guestFolder, readIntact, readRecord, replaceGuest } from './cache.js';
-import type { Guest } from './catalogue.js';
+import { findGuest, type Guest } from './catalogue.js';
 import { type RunTool, runTool } from './tool.js';
 
 export interface FetchOptions {
@@ -25,7 +25,7 @@ export interface FetchOptions {
 export interface FetchedGuest {
   readonly guest: Guest;
   readonly folder: string;
-  readonly kernel: string;
+  readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly record: GuestRecord;
   /** Nothing was downloaded. */
@@ -36,6 +36,7 @@ export interface FetchedGuest {
 export async function fetchGuest(guest: Guest, options: FetchOptions): Promise<FetchedGuest> {
   const { cache, signal } = options;
   signal?.throwIfAborted();
+  for (const name of guest.uses ?? []) await fetchGuest(findGuest(name), options);
   const there = options.again ? undefined : await readIntact(cache, guest);
   if (there !== undefined && isCurrent(guest, there, cache)) return located(guest, cache, there, true);
   try {
@@ -57,8 +58,8 @@ export function cachedRecord(guest: Guest, cache: string): GuestRecord | undefin
 
 function located(guest: Guest, cache: string, record: GuestRecord, cached: boolean): FetchedGuest {
   const folder = guestFolder(cache, guest);
-  const initrd = guest.run.initrd === undefined ? undefined : join(folder, guest.run.initrd);
-  return { guest, folder, kernel: join(folder, guest.run.kernel), initrd, record, cached };
+  const place = (file: string | undefined): string | undefined => (file === undefined ? undefined : join(folder, file));
+  return { guest, folder, kernel: place(guest.run?.kernel), initrd: place(guest.run?.initrd), record, cached };
 }
 
 function download(guest: Guest, options: FetchOptions): Promise<GuestRecord> {
@@ -76,15 +77,15 @@ function download(guest: Guest, options: FetchOptions): Promise<GuestRecord> {
       for (const { file } of source.keep) files[file] = await sha256OfFile(join(folder, file));
     }
     for (const { file } of guest.derived ?? []) progress(`building ${file}`);
-    return { format: 1, guest: guest.name, packages, files: { ...files, ...derive(guest, folder, folder) } };
+    return { format: 1, guest: guest.name, packages, files: { ...files, ...derive(guest, cache, folder, folder) } };
   });
 }
 
 /** Builds what is built, from files in `from` into `into`; answers the hashes. */
-function derive(guest: Guest, from: string, into: string): Record<string, string> {
+function derive(guest: Guest, cache: string, from: string, into: string): Record<string, string> {
   const hashes: Record<string, string> = {};
   for (const { file, of, build } of guest.derived ?? []) {
-    const bytes = build(...of.map((part) => readFileSync(join(from, part))));
+    const bytes = build(...of.map((part) => readPart(part, cache, from)));
     writeFileSync(join(into, `${file}.tmp`), bytes);
     renameSync(join(into, `${file}.tmp`), join(into, file));
     hashes[file] = sha256(bytes);
@@ -92,11 +93,15 @@ function derive(guest: Guest, from: string, into: string): Record<string, string
   return hashes;
 }
 
+/** A file of the guest's own in `from`, or one of another guest. */
+function readPart(part: string, cache: string, from: string): Uint8Array {
+  return readFileSync(part.includes('/') ? join(cache, part) : join(from, part));
+}
+
 function isCurrent(guest: Guest, record: GuestRecord, cache: string): boolean {
   const folder = guestFolder(cache, guest);
   return (guest.derived ?? []).every(
-    ({ file, of, build }) =>
-      record.files[file] === sha256(build(...of.map((part) => readFileSync(join(folder, part))))),
+    ({ file, of, build }) => record.files[file] === sha256(build(...of.map((part) => readPart(part, cache, folder)))),
   );
 }
 
@@ -105,7 +110,7 @@ function rederive(guest: Guest, cache: string, record: GuestRecord): (folder: st
     const old = guestFolder(cache, guest);
     const fetched = guest.packages.flatMap(({ keep }) => keep.map(({ file }) => file));
     for (const file of fetched) copyFileSync(join(old, file), join(folder, file));
-    return { ...record, files: { ...record.files, ...derive(guest, folder, folder) } };
+    return { ...record, files: { ...record.files, ...derive(guest, cache, folder, folder) } };
   };
 }
 
