@@ -29,11 +29,12 @@ function layers({ spec }) {
   const allowed = {
     sdk: [],
     testkit: ['sdk'],
-    part: ['sdk'],
+    library: ['sdk'],
+    part: ['sdk', 'library'],
     machine: ['sdk'],
     preset: ['sdk', 'part'],
     app: ['sdk', 'machine', 'preset'],
-    workspace: ['sdk', 'testkit', 'part', 'machine', 'preset', 'app'],
+    workspace: ['sdk', 'testkit', 'library', 'part', 'machine', 'preset', 'app'],
   };
   return Object.entries(allowed).map(([layer, list]) => {
     const may = spec && layer !== 'sdk' && layer !== 'testkit' ? [...list, 'testkit'] : list;

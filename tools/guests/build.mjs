@@ -30,7 +30,11 @@ export const guestNames = [
   'v86',
   'simd',
   'disk',
+  'apic',
+  'acpi',
+  'vga',
   'bars',
+  'virtio',
 ];
 
 const COMPILE = [

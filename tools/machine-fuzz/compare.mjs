@@ -33,13 +33,22 @@ export function start(parts, program, monitor) {
   });
 }
 
-/** `slice`: how often the run is held and looked at, which must change nothing. */
-export function finish(machine, { budget = BUDGET, slice = budget } = {}) {
+/**
+ * `slice`: how often the run is held and looked at, which must change nothing. `nmiEvery`: how often somebody presses the NMI
+ * button, which must change the same in every run.
+ */
+export function finish(machine, { budget = BUDGET, slice = budget, nmiEvery = Infinity } = {}) {
   let error;
+  let pressAt = nmiEvery;
   try {
     while (machine.retired < budget) {
-      if (machine.runSlice(Math.min(slice, budget - machine.retired)) === 'ended') break;
+      const left = Math.min(budget, pressAt) - machine.retired;
+      if (machine.runSlice(Math.min(slice, left)) === 'ended') break;
       if (slice < budget) machine.stateHash();
+      if (machine.retired >= pressAt) {
+        machine.nmi();
+        pressAt += nmiEvery;
+      }
     }
   } catch (caught) {
     error = caught;
@@ -59,15 +68,15 @@ export function differs(a, b) {
 }
 
 /** The bare end, and each combination that ends otherwise. */
-export function compare(parts, program, combinations, { observe, sliced = false } = {}) {
+export function compare(parts, program, combinations, { observe, sliced = false, nmiEvery } = {}) {
   const machine = start(parts, program, 'none');
   observe?.(machine);
-  const bare = finish(machine);
+  const bare = finish(machine, { nmiEvery });
   const failures = [];
   const reports = [];
   for (const [i, combination] of combinations.entries()) {
     const monitored = start(parts, program, combination);
-    const ended = finish(monitored, sliced && i === 0 ? { slice: 997 } : {});
+    const ended = finish(monitored, { nmiEvery, ...(sliced && i === 0 ? { slice: 997 } : {}) });
     const field = bare.outcome === 'internal-error' ? 'outcome' : differs(bare, ended);
     if (field !== undefined) failures.push({ combination, field, bare, ended });
     if (ended.outcome !== 'internal-error') reports.push(monitored.monitorReport());

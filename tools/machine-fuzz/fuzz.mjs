@@ -1,7 +1,7 @@
 /**
  * Programs by seed, one after the other: each bare and under some combinations drawn by the seed. The same for the command
  * (run.mjs) and for the test. Every fourth program's first monitored run is also held and hashed every few hundred instructions,
- * which must change nothing.
+ * which must change nothing; in every fourth, another one, NMIs come in at fixed counts.
  */
 import { COMBINATIONS, compare } from './compare.mjs';
 import { generate } from './generate.mjs';
@@ -20,6 +20,7 @@ export function fuzzSeed(parts, seed, { combinations = 2, reach }) {
   const { bare, machine, failures, reports } = compare(parts, program, chosen, {
     observe: (watched) => reach.watch(watched),
     sliced: seed % 4 === 0,
+    nmiEvery: seed % 4 === 2 ? 61 + ((seed * 37) % 509) : undefined,
   });
   reach.note(program, machine, bare.outcome, bare.retired);
   reach.noteMonitors(reports);

@@ -57,6 +57,8 @@ describe('a wrong import is reported', () => {
     ['the sdk imports a part by relative path', 'packages/sdk/src/index.ts', '../../cpu/src/index.js'],
     ['a spec of the sdk imports the testkit', 'packages/sdk/src/index.spec.ts', '@ringfence/testkit'],
     ['shipped code imports the testkit', 'packages/cpu/src/index.ts', '@ringfence/testkit'],
+    ['a library imports a part', 'packages/virtio/src/index.ts', '@ringfence/device-ide'],
+    ['the machine imports a library of parts', 'packages/machine/src/index.ts', '@ringfence/virtio'],
     ['an app imports a part past the preset', 'apps/runner/src/main.ts', '@ringfence/monitor'],
     ['a part imports an app by relative path', 'packages/cpu/src/index.ts', '../../../apps/runner/src/main.js'],
   ])('%s', async (_name, file, specifier) => {
@@ -67,6 +69,7 @@ describe('a wrong import is reported', () => {
 describe('a right import passes', () => {
   it.each([
     ['a part imports the sdk', 'packages/cpu/src/index.ts', '@ringfence/sdk'],
+    ['a part imports a library', 'packages/device-virtio-blk/src/index.ts', '@ringfence/virtio'],
     ['a spec of a part imports the testkit', 'packages/cpu/src/index.spec.ts', '@ringfence/testkit'],
     ['the preset imports a part', 'packages/preset-pc/src/index.ts', '@ringfence/cpu'],
     ['an app imports the preset', 'apps/runner/src/main.ts', '@ringfence/preset-pc'],
@@ -86,7 +89,10 @@ describe('every project', () => {
         testkit: 'testkit',
         machine: 'machine',
         trace: 'machine',
+        virtio: 'library',
+        'shared-folder': 'machine',
         'disk-image': 'machine',
+        'user-network': 'machine',
         'guest-catalogue': 'machine',
         'preset-pc': 'preset',
         app: 'app',

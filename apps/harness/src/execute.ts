@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { openDrives } from '@ringfence/disk-image';
+import { openShares } from '@ringfence/shared-folder';
+import { openNetwork } from '@ringfence/user-network';
 import { createMachine, type ImageFile, runMachine } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';
 import { parseMachineConfig, type PartRegistry, type Plugin, RingfenceError } from '@ringfence/sdk';
@@ -18,7 +20,15 @@ export async function executeJob(job: Job, signal?: AbortSignal): Promise<JobRes
     const registry = await registryOf(job.plugins);
     const kernel = readImage(config.kernel!);
     const initrd = config.initrd === undefined ? undefined : readImage(config.initrd);
-    const machine = createMachine({ config, registry, kernel, initrd, drives: openDrives(config.drives) });
+    const machine = createMachine({
+      config,
+      registry,
+      kernel,
+      initrd,
+      drives: openDrives(config.drives),
+      shares: openShares(config.shares),
+      network: openNetwork(config.network, { readFile: readFileSync }),
+    });
     const { outcome, exitStatus, report, dump } = await runMachine(machine, config.limits, signal);
     const { error } = report;
     return {

@@ -9,8 +9,8 @@ import { createRegistry } from '@ringfence/preset-pc';
 import { commandNames, createProgram, optionNames } from './program.js';
 import type { RunFlags } from './flags.js';
 import type { CliIo } from './io.js';
-import { fetchCommand, guestConfig, listGuests, showGuest } from './guest-command.js';
-import { reportFailure, STATUS_INTERRUPTED, usageError } from './failure.js';
+import { fetchCommand, guestConfig, listGuests, seabiosFiles, showGuest } from './guest-command.js';
+import { Interrupted, reportFailure, STATUS_INTERRUPTED, usageError } from './failure.js';
 import { loadPlugins } from './plugin-loader.js';
 import { formatParts, listParts } from './plugins-command.js';
 import { runCommand } from './run-command.js';
@@ -22,22 +22,25 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
     const defaults = await guestConfig(flags, io);
     return defaults === undefined ? STATUS_INTERRUPTED : command(defaults);
   };
+  const seabios = (): ReturnType<typeof seabiosFiles> => seabiosFiles(io);
   const program = createProgram({
     version: SDK_VERSION,
     out: (text) => void io.stdout(text),
     run: async (configFile, flags) => {
-      status = await withGuest(flags, (defaults) => runCommand({ configFile, flags, defaults, cwd: io.cwd }, io));
+      status = await withGuest(flags, (defaults) =>
+        runCommand({ configFile, flags, defaults, cwd: io.cwd, seabios }, io),
+      );
     },
     // Loaded when asked for: the disassembler is larger than everything else together.
     trace: async (configFile, flags, trace) => {
       const { traceCommand } = await import('./trace-command.js');
       status = await withGuest(flags, (defaults) =>
-        traceCommand({ configFile, flags, defaults, trace, cwd: io.cwd }, io),
+        traceCommand({ configFile, flags, defaults, trace, cwd: io.cwd, seabios }, io),
       );
     },
     diffTrace: async (files, flags, diff) => {
       const { diffTraceCommand } = await import('./diff-trace-command.js');
-      status = await withGuest(flags, (defaults) => diffTraceCommand({ files, flags, defaults, diff }, io));
+      status = await withGuest(flags, (defaults) => diffTraceCommand({ files, flags, defaults, diff, seabios }, io));
     },
     plugins: async (modules, json) => {
       const relative = modules.map((name) => (/^\.{1,2}[\\/]/.test(name) ? resolve(io.cwd, name) : name));
@@ -55,6 +58,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
     await program.parseAsync(argv, { from: 'user' });
     return status;
   } catch (error) {
+    if (error instanceof Interrupted) return STATUS_INTERRUPTED;
     if (!(error instanceof CommanderError)) return reportFailure(error, io);
     if (error.exitCode === 0) return 0;
     return reportFailure(usageError(error, knownWords(program, argv)), io);

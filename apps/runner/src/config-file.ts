@@ -3,7 +3,7 @@
  * file, a path in a flag to the working directory. It checks the file's syntax only; `parseMachineConfig` the content.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
 import { parseDocument } from 'yaml';
 
@@ -34,6 +34,10 @@ export function readConfigFile(path: string): MachineConfigInput {
  */
 export function absolutePaths<T extends object>(config: T, base: string): T {
   const file = (value: unknown): unknown => (typeof value === 'string' && value !== '' ? resolve(base, value) : value);
+  const served = (path: string | undefined, name: string): string =>
+    `${path ?? `/${basename(name)}=`}${resolve(base, name)}`;
+  // A name, not a path.
+  const image = (value: unknown): unknown => (value === 'seabios' || value === 'none' ? value : file(value));
   const channel = (value: unknown): unknown =>
     typeof value === 'string' && value.startsWith('file:') && value.length > 5
       ? `file:${resolve(base, value.slice(5))}`
@@ -41,9 +45,25 @@ export function absolutePaths<T extends object>(config: T, base: string): T {
   const module = (value: unknown): unknown =>
     typeof value === 'string' && /^\.{1,2}[\\/]/.test(value) ? resolve(base, value) : value;
   const result = { ...config } as Record<string, unknown>;
-  for (const key of ['kernel', 'initrd', 'report', 'screenshot', 'hda', 'cdrom'])
+  for (const key of ['kernel', 'initrd', 'report', 'screenshot', 'hda', 'cdrom', 'fda'])
     if (key in result) result[key] = file(result[key]);
-  for (const key of ['serial', 'debugcon']) if (key in result) result[key] = channel(result[key]);
+  for (const key of ['bios', 'vgaBios']) if (key in result) result[key] = image(result[key]);
+  if (typeof result.firmware === 'object' && result.firmware !== null) {
+    const firmware = { ...result.firmware } as Record<string, unknown>;
+    for (const key of ['bios', 'vgaBios']) if (key in firmware) firmware[key] = image(firmware[key]);
+    result.firmware = firmware;
+  }
+  if (Array.isArray(result.serve)) {
+    result.serve = (result.serve as string[]).map((text) =>
+      text.replace(/^(\/[^=]*=)?(.+)$/, (_all, path: string | undefined, name: string) => served(path, name)),
+    );
+  }
+  const { network } = result;
+  if (typeof network === 'object' && network !== null && 'serve' in network && typeof network.serve === 'object') {
+    const entries = Object.entries(network.serve ?? {}).map(([path, name]) => [path, file(name)]);
+    result.network = { ...network, serve: Object.fromEntries(entries) as unknown };
+  }
+  for (const key of ['serial', 'debugcon', 'virtioConsole']) if (key in result) result[key] = channel(result[key]);
   if (Array.isArray(result.drives)) {
     result.drives = (result.drives as unknown[]).map((drive) =>
       typeof drive === 'object' && drive !== null
@@ -54,6 +74,18 @@ export function absolutePaths<T extends object>(config: T, base: string): T {
   if (Array.isArray(result.drive)) {
     result.drive = (result.drive as string[]).map((text) =>
       text.replace(/(^|,)file=([^,]+)/, (_all, before: string, path: string) => `${before}file=${resolve(base, path)}`),
+    );
+  }
+  if (Array.isArray(result.shares)) {
+    result.shares = (result.shares as unknown[]).map((share) =>
+      typeof share === 'object' && share !== null
+        ? { ...share, path: file((share as { path?: unknown }).path) }
+        : share,
+    );
+  }
+  if (Array.isArray(result.share)) {
+    result.share = (result.share as string[]).map((text) =>
+      text.replace(/^([^=,]+=)([^,]+)/, (_all, tag: string, path: string) => `${tag}${resolve(base, path)}`),
     );
   }
   for (const key of ['plugins', 'plugin']) {

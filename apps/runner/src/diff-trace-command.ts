@@ -21,9 +21,9 @@ import {
 import { STATUS_INTERRUPTED } from './failure.js';
 import type { RunFlags } from './flags.js';
 import type { CliIo } from './io.js';
-import { planRun, type RunPlan } from './run-plan.js';
+import { planRun, type RunPlan, type RunRequest } from './run-plan.js';
 import { sideChange } from './side-config.js';
-import { lastCount, makeMachine, monitorName, STATUS_LIMIT } from './trace-command.js';
+import { lastCount, makeMachine, monitorName, startedBy, STATUS_LIMIT } from './trace-command.js';
 import { checkRange, parseContext, parseWhole } from './trace-flags.js';
 
 const STATUS_DIVERGED = 1;
@@ -45,6 +45,7 @@ export interface DiffRequest {
   readonly flags: RunFlags;
   /** As of RunRequest. */
   readonly defaults?: MachineConfigInput;
+  readonly seabios?: RunRequest['seabios'];
   readonly diff: DiffFlags;
 }
 
@@ -178,7 +179,7 @@ async function reportLines(
   ];
 }
 
-async function planSides({ files, flags, defaults, diff }: DiffRequest, io: CliIo): Promise<[RunPlan, RunPlan]> {
+async function planSides({ files, flags, defaults, diff, seabios }: DiffRequest, io: CliIo): Promise<[RunPlan, RunPlan]> {
   if (files.length < 2 && diff.a === undefined && diff.b === undefined) {
     throw new RingfenceError('RF_BAD_USAGE', {
       message: 'nothing says in what the two runs differ',
@@ -187,12 +188,12 @@ async function planSides({ files, flags, defaults, diff }: DiffRequest, io: CliI
     });
   }
   const plan = (file: string | undefined, flag: string, pairs: readonly string[] | undefined): Promise<RunPlan> =>
-    planRun({ configFile: file, flags, defaults, cwd: io.cwd, adjust: sideChange(flag, pairs ?? [], io.cwd) });
+    planRun({ configFile: file, flags, defaults, cwd: io.cwd, seabios, adjust: sideChange(flag, pairs ?? [], io.cwd) });
   return [await plan(files[0], '--a', diff.a), await plan(files[1] ?? files[0], '--b', diff.b)];
 }
 
 function sideText(plan: RunPlan): string {
-  return `${plan.kernel.name}, monitor ${monitorName(plan)}`;
+  return `${startedBy(plan)}, monitor ${monitorName(plan)}`;
 }
 
 function parseCompare(text: string | undefined): 'state' | 'registers' | undefined {

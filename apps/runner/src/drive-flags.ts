@@ -1,5 +1,5 @@
 /**
- * `--drive file=F[,key=value...]`, `--hda F` and `--cdrom F` as members of a configuration's `drives`. Text in, plain data
+ * `--drive file=F[,key=value...]`, `--hda F`, `--cdrom F` and `--fda F` as members of a configuration's `drives`. Text in, plain data
  * out; what a value may be, the configuration's schema says.
  */
 import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
@@ -12,12 +12,14 @@ export interface DriveFlags {
   readonly drive?: readonly string[];
   readonly hda?: string;
   readonly cdrom?: string;
+  readonly fda?: string;
 }
 
 export function driveFlags(flags: DriveFlags): DriveInput[] {
   const drives: DriveInput[] = [];
   if (flags.hda !== undefined) drives.push({ file: flags.hda, unit: 0 });
   if (flags.cdrom !== undefined) drives.push({ file: flags.cdrom, media: 'cdrom', unit: 2 });
+  if (flags.fda !== undefined) drives.push({ file: flags.fda, interface: 'floppy', unit: 0 });
   return [...drives, ...(flags.drive ?? []).map(parseDrive)];
 }
 

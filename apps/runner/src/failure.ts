@@ -10,6 +10,9 @@ export const STATUS_USAGE = 2;
 export const STATUS_INTERNAL = 70;
 export const STATUS_INTERRUPTED = 130;
 
+/** The user ended a command before it had begun its work; nothing is to be said any more. */
+export class Interrupted extends Error {}
+
 /** Prints the error and answers the exit status. */
 export function reportFailure(error: unknown, io: CliIo): number {
   const typed = error instanceof RingfenceError ? error : internalError(error);

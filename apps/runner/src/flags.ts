@@ -3,8 +3,10 @@
  * configuration out; flags win. Contradictions that only the command line can commit are refused here.
  * Names are checked later, against the registry.
  */
-import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
+import { BOOT_SOURCES, type BootSource, type MachineConfigInput, RingfenceError, splitNamed } from '@ringfence/sdk';
 import { driveFlags } from './drive-flags.js';
+import { networkFlags } from './network/network-flags.js';
+import { parseShare } from './share-flags.js';
 import { parseCount, parsePart, parseRegex, parseSeconds } from './part-option.js';
 
 /** As commander hands them over: all text, absent when not given. */
@@ -17,6 +19,13 @@ export interface RunFlags {
   readonly drive?: readonly string[];
   readonly hda?: string;
   readonly cdrom?: string;
+  readonly fda?: string;
+  readonly bios?: string;
+  readonly vgaBios?: string;
+  readonly boot?: string;
+  readonly net?: string;
+  readonly forward?: readonly string[];
+  readonly serve?: readonly string[];
   readonly core?: string;
   readonly model?: string;
   readonly assist?: string;
@@ -27,6 +36,9 @@ export interface RunFlags {
   readonly loader?: string;
   readonly serial?: string;
   readonly debugcon?: string;
+  readonly virtioConsole?: string;
+  readonly share?: readonly string[];
+  readonly device?: readonly string[];
   readonly onReset?: string;
   readonly untilSerial?: string;
   readonly maxInstructions?: string;
@@ -56,11 +68,25 @@ export function applyFlags(base: MachineConfigInput, flags: RunFlags): MachineCo
   if (flags.loader !== undefined) config.loader = parsePart('--loader', flags.loader);
   if (flags.serial !== undefined) config.serial = flags.serial;
   if (flags.debugcon !== undefined) config.debugcon = flags.debugcon;
+  if (flags.virtioConsole !== undefined) config.virtioConsole = flags.virtioConsole;
+  if (flags.device !== undefined) {
+    const named = flags.device.map((text) => splitNamed(parsePart('--device', text)));
+    config.devices = { ...base.devices, ...Object.fromEntries(named.map(({ name, options }) => [name, options])) };
+  }
+  if (flags.share !== undefined) config.shares = [...(base.shares ?? []), ...flags.share.map(parseShare)];
   if (flags.onReset !== undefined) config.onReset = parseOnReset(flags.onReset);
   if (flags.report !== undefined) config.report = flags.report;
   if (flags.plugin !== undefined) config.plugins = [...(base.plugins ?? []), ...flags.plugin];
   const drives = driveFlags(flags);
   if (drives.length > 0) config.drives = [...(base.drives ?? []), ...drives];
+  const network = networkFlags(base.network, flags);
+  if (network === undefined) delete config.network;
+  else config.network = network;
+  const firmware = { ...base.firmware };
+  if (flags.bios !== undefined) firmware.bios = flags.bios;
+  if (flags.vgaBios !== undefined) firmware.vgaBios = flags.vgaBios;
+  if (flags.boot !== undefined) firmware.boot = parseBoot(flags.boot);
+  if (Object.keys(firmware).length > 0) config.firmware = firmware;
   const cpu = { ...base.cpu };
   if (flags.core !== undefined) cpu.core = flags.core;
   if (flags.model !== undefined) cpu.model = flags.model;
@@ -105,6 +131,17 @@ function parseOnReset(text: string): 'end' | 'restart' {
     message: `--on-reset "${text}" is neither end nor restart`,
     value: text,
     fix: 'write --on-reset end or --on-reset restart',
+  });
+}
+
+function parseBoot(text: string): BootSource[] {
+  const sources = text.split(',').map((each) => each.trim());
+  const known = (each: string): each is BootSource => (BOOT_SOURCES as readonly string[]).includes(each);
+  if (sources.every(known) && new Set(sources).size === sources.length) return sources;
+  throw new RingfenceError('RF_BAD_USAGE', {
+    message: `--boot "${text}" is not a list of drives to boot from`,
+    value: text,
+    fix: `write e.g. --boot cdrom,disk; there are ${BOOT_SOURCES.join(', ')}`,
   });
 }
 

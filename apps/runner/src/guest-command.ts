@@ -2,13 +2,17 @@
  * `ringfence guest` and `--guest NAME`: the catalogue of fetched guests on the command line. Listing and showing read the
  * cache only; fetching goes through the system's package client, says on stderr what it does, and can be interrupted.
  */
+import { join } from 'node:path';
 import {
   cachedRecord,
   defaultCacheFolder,
   type FetchedGuest,
+  type Guest,
   fetchGuest,
   findGuest,
   GUESTS,
+  neededFiles,
+  SEABIOS,
 } from '@ringfence/guest-catalogue';
 import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
 import { STATUS_INTERRUPTED } from './failure.js';
@@ -35,12 +39,11 @@ export function showGuest(name: string, io: CliIo): void {
   const guest = findGuest(name);
   const cache = defaultCacheFolder(io.env);
   const record = cachedRecord(guest, cache);
-  const { kernel, initrd, memory, append } = guest.run;
   const lines = [
     `${guest.name}: ${guest.summary}`,
     `  licence   ${guest.licence}`,
     `  packages  ${guest.packages.map((source) => `${source.package} (${source.architecture})`).join(', ')}`,
-    `  started   -m ${memory} --append "${append}"`,
+    `  started   ${startOf(guest)}`,
   ];
   if (record === undefined) lines.push(`  fetched   no: ringfence guest fetch ${guest.name}`);
   else {
@@ -50,11 +53,17 @@ export function showGuest(name: string, io: CliIo): void {
         `            sha256 ${each.sha256}`,
       );
     }
-    for (const file of [kernel, ...(initrd === undefined ? [] : [initrd])]) {
+    for (const file of neededFiles(guest)) {
       lines.push(`  file      ${cache}/${guest.name}/${file}`, `            sha256 ${record.files[file]}`);
     }
   }
   io.stdout(`${lines.join('\n')}\n`);
+}
+
+function startOf({ name, run }: Guest): string {
+  if (run === undefined) return `by --bios ${name}`;
+  const boot = run.kernel === undefined ? '--bios seabios ' : '';
+  return `${boot}-m ${run.memory}${run.append === '' ? '' : ` --append "${run.append}"`}`;
 }
 
 /** Answers the exit status. */
@@ -80,11 +89,31 @@ export async function guestConfig(flags: RunFlags, io: CliIo): Promise<MachineCo
       });
     }
   }
+  if (findGuest(flags.guest).run === undefined) {
+    throw new RingfenceError('RF_CONTRADICTION', {
+      message: `${flags.guest} is firmware, not a guest`,
+      value: flags.guest,
+      fix: `use --bios ${flags.guest} with a drive to boot from`,
+    });
+  }
   const fetched = await fetchInterruptibly(flags.guest, {}, io);
   if (fetched === undefined) return undefined;
-  const { kernel, initrd, guest } = fetched;
-  const { memory, append } = guest.run;
-  return { kernel, ...(initrd === undefined ? {} : { initrd }), memory, append };
+  const { kernel, initrd, guest, folder } = fetched;
+  const { memory, append, drives } = guest.run!;
+  return {
+    ...(kernel === undefined ? { firmware: { serialConsole: true } } : { kernel }),
+    ...(initrd === undefined ? {} : { initrd }),
+    ...(drives === undefined ? {} : { drives: drives.map(({ file, media }) => ({ file: join(folder, file), media })) }),
+    memory,
+    append,
+  };
+}
+
+/** SeaBIOS's two images; fetches them when it has to. Answers undefined when a signal ended the fetch. */
+export async function seabiosFiles(io: CliIo): Promise<{ bios: string; vgaBios: string } | undefined> {
+  const fetched = await fetchInterruptibly(SEABIOS.guest, {}, io);
+  if (fetched === undefined) return undefined;
+  return { bios: join(fetched.folder, SEABIOS.bios), vgaBios: join(fetched.folder, SEABIOS.vgaBios) };
 }
 
 async function fetchInterruptibly(

@@ -33,6 +33,16 @@ const INITRD: FileKind = {
   tooLarge: 'RF_INITRD_TOO_LARGE',
 };
 
+const FIRMWARE: FileKind = {
+  noun: 'firmware image',
+  flag: '--bios or --vga-bios',
+  notFound: 'RF_FIRMWARE_NOT_FOUND',
+  unreadable: 'RF_FIRMWARE_NOT_FOUND',
+  tooLarge: 'RF_FIRMWARE_INVALID',
+};
+const MAX_FIRMWARE_BYTES = 16 * 1024 * 1024;
+
+export const readFirmware = (path: string): InputFile => readInput(FIRMWARE, path, MAX_FIRMWARE_BYTES);
 export const readKernel = (path: string, ramBytes: number): InputFile => readInput(KERNEL, path, ramBytes);
 export const readInitrd = (path: string, ramBytes: number): InputFile => readInput(INITRD, path, ramBytes);
 
@@ -47,9 +57,9 @@ function readInput(kind: FileKind, path: string, ramBytes: number): InputFile {
     const limit = kind === KERNEL ? ramBytes + KERNEL_SLACK_BYTES : ramBytes;
     if (stat.size > limit) {
       throw new RingfenceError(kind.tooLarge, {
-        message: `the ${kind.noun} ${path} (${stat.size} bytes) is larger than the guest's memory (${ramBytes} bytes)`,
+        message: `the ${kind.noun} ${path} (${stat.size} bytes) is larger than ${kind === FIRMWARE ? 'any' : "the guest's memory"} (${ramBytes} bytes)`,
         value: path,
-        fix: `give the guest more memory with -m, or a smaller ${kind.noun}`,
+        fix: kind === FIRMWARE ? 'use --bios seabios' : `give the guest more memory with -m, or a smaller ${kind.noun}`,
       });
     }
     return { bytes: readFileSync(path), name: path };

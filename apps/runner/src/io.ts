@@ -26,6 +26,8 @@ export interface CliIo {
   readonly stdin: InputSource;
   /** Whether standard output is a terminal, which can be drawn on. */
   readonly stdoutIsTTY: boolean;
+  /** How many characters the terminal has; 80 by 24 where nobody can tell. */
+  stdoutSize(): { readonly columns: number; readonly rows: number };
   /** Calls `handler` when the terminal has another size; answers how to stop listening. */
   onResize(handler: () => void): () => void;
   /** False once the reader has gone away (a closed pipe). */
@@ -54,6 +56,7 @@ export function processIo(): CliIo {
     env: process.env,
     stdin: { isTTY: process.stdin.isTTY === true, attach: attachStdin },
     stdoutIsTTY: process.stdout.isTTY === true,
+    stdoutSize: () => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 }),
     onResize: (handler) => {
       process.stdout.on('resize', handler);
       return () => process.stdout.off('resize', handler);

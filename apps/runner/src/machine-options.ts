@@ -24,11 +24,42 @@ export function addMachineOptions(command: Command, shown: { consoles: boolean; 
     .option('-m, --memory <size>', 'guest memory, e.g. 8M (default: 64M)')
     .option('--hda <image>', 'first disk, raw or qcow2; writes stay in memory')
     .option('--cdrom <image>', 'disc in the CD-ROM drive')
+    .option('--fda <image>', 'diskette in the first floppy drive')
     .addOption(
       new Option(
         '--drive <file=F[,k=v]>',
-        'disk or disc: format=raw|qcow2, media=disk|cdrom, unit=0..3, snapshot=on|off (repeatable)',
+        'disk or disc: format=raw|qcow2, media=disk|cdrom, interface=ide|virtio, unit=0..3, snapshot=on|off',
       ).argParser(collect),
+    )
+    .addOption(
+      new Option(
+        '--share <tag=folder[,rw]>',
+        'folder of the host for the guest to mount by 9P, read-only unless rw; times=host (repeatable)',
+      ).argParser(collect),
+    )
+    .addOption(
+      new Option('--device <name[,k=v]>', 'device that stands on the board on request only (repeatable)').argParser(
+        collect,
+      ),
+    )
+    .option(
+      '--bios <seabios|file>',
+      "firmware that starts the guest: Debian's, fetched when it is not here, or a ROM image",
+    )
+    .option('--vga-bios <seabios|none|file>', 'video BIOS (default: seabios with --bios seabios)')
+    .option('--boot <drives>', 'with firmware: what to boot from, in this order, of disk, cdrom, floppy')
+    .option(
+      '--net <user[,open]>',
+      "a network card on a network inside the process; open: the host's network behind it; none (default: none)",
+    )
+    .addOption(
+      new Option(
+        '--forward <[tcp|udp:]host:guest>',
+        'port of 127.0.0.1 that leads to the guest (repeatable)',
+      ).argParser(collect),
+    )
+    .addOption(
+      new Option('--serve <[/path=]file>', 'file at http://10.0.2.2/ for the guest (repeatable)').argParser(collect),
     )
     .option('--loader <name[,k=v]>', 'loader, when it should not be found by the file itself')
     .optionsGroup('Processor:')
@@ -44,7 +75,8 @@ export function addMachineOptions(command: Command, shown: { consoles: boolean; 
     command
       .optionsGroup('Input and output:')
       .option('--serial <target>', 'first serial line: stdio, file:F or none (default: stdio)')
-      .option('--debugcon <target>', 'port 0xE9 console: stdio, file:F or none (default: none)');
+      .option('--debugcon <target>', 'port 0xE9 console: stdio, file:F or none (default: none)')
+      .option('--virtio-console <target>', "virtio console, Linux's hvc0: stdio, file:F or none (default: none)");
   }
   if (shown.consoles) {
     command

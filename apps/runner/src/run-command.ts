@@ -4,12 +4,17 @@
  * written and the consoles are complete.
  */
 import { openDrives } from '@ringfence/disk-image';
+import { openShares } from '@ringfence/shared-folder';
+import { openNetwork, type UserNetwork } from '@ringfence/user-network';
 import { createMachine, type Machine, type RunResult, runMachine } from '@ringfence/machine';
-import { RingfenceError } from '@ringfence/sdk';
+import { type NetworkConfig, RingfenceError } from '@ringfence/sdk';
 import { type ConsoleChannel, createConsole, openOutputs } from './console.js';
 import { ESCAPE_HELP, EscapeKeys } from './escape-keys.js';
 import type { CliIo } from './io.js';
 import { probeReport, writeReport } from './report-file.js';
+import { openForwards } from './network/forwards.js';
+import { NodeHostNetwork } from './network/node-host.js';
+import { readServedFile } from './network/served-files.js';
 import { planRun, type RunPlan, type RunRequest } from './run-plan.js';
 import { resetNotes } from './reset-notes.js';
 import { AnsiScreen } from './screen/ansi-screen.js';
@@ -31,45 +36,68 @@ export async function runCommand(request: RunRequest, io: CliIo): Promise<number
   };
   const serial = createConsole(plan.serial, io, hooks);
   const debugcon = createConsole(plan.debugcon, io, hooks);
+  const virtioConsole = plan.virtioConsole.kind === 'none' ? undefined : createConsole(plan.virtioConsole, io, hooks);
+  const consoles = [serial, debugcon, ...(virtioConsole === undefined ? [] : [virtioConsole])];
   if (plan.screen && !io.stdoutIsTTY) throw noTerminal();
-  const takesInput = plan.serial.kind === 'stdio' && (plan.stdinWanted || io.stdin.isTTY);
+  // Standard input has one reader.
+  const reader =
+    plan.serial.kind === 'stdio' ? serial : plan.virtioConsole.kind === 'stdio' ? virtioConsole! : undefined;
+  const takesInput = reader !== undefined && (plan.stdinWanted || io.stdin.isTTY);
   // A person is at a terminal: keys are the guest's.
   const interactive = takesInput && io.stdin.isTTY;
+  const host = new NodeHostNetwork();
+  const makeNetwork = openNetwork(plan.config.network, { readFile: readServedFile, openHost: () => host });
+  let network: UserNetwork | undefined;
   const machine = createMachine({
     config: plan.config,
     registry: plan.registry,
     kernel: plan.kernel,
+    firmware: plan.firmware,
     initrd: plan.initrd,
     drives: openDrives(plan.config.drives),
-    channels: { serial, debugcon },
-    awaitsInput: () => takesInput && serial.open(),
-    // Whoever may still type something lives in host time; a guest that waits for it need not keep the host busy.
-    pacesSleep: takesInput,
+    shares: openShares(plan.config.shares),
+    network: makeNetwork && ((clock) => (network = makeNetwork(clock))),
+    channels: { serial, debugcon, ...(virtioConsole === undefined ? {} : { 'virtio-console': virtioConsole }) },
+    awaitsInput: () => (takesInput && reader.open()) || network?.live === true,
+    // Whoever may still type or send something lives in host time; a guest that waits for it need not keep the host busy.
+    pacesSleep: takesInput || opensHost(plan.config.network),
     onReset: resetNotes((text) => io.stderr(text)),
   });
   for (const path of [plan.config.report, plan.screenshot]) if (path !== undefined) probeReport(path);
-  openOutputs([serial.output, debugcon.output]);
+  const closeForwards = network && (await openForwards(plan.config.network?.forwards ?? [], network, host));
+  try {
+    openOutputs(consoles.map(({ output }) => output));
+  } catch (error) {
+    closeForwards?.();
+    throw error;
+  }
 
   const stopListening = io.onInterrupt(() => abort.abort());
-  const detach = takesInput ? attachInput(serial, interactive, io, abort) : (): void => {};
+  const detach = takesInput ? attachInput(reader, interactive, io, abort) : (): void => {};
   const leaveScreen = plan.screen ? showScreen(machine, io, abort) : (): void => {};
   try {
     const result = await runMachine(machine, plan.config.limits, abort.signal, undefined, () => io.stdoutDrained());
     // The summary is for a terminal as it was.
     leaveScreen();
     detach();
-    closeOutputs([serial, debugcon]);
+    closeOutputs(consoles);
     finish(plan, machine, result, io);
     if (outputError !== undefined) throw outputError;
     if (plan.screenshot !== undefined) await screenshot(plan.screenshot, machine);
     if (result.report.error !== undefined) throw faultOfOurs(result);
     return result.exitStatus;
   } finally {
+    closeForwards?.();
+    host.close();
     leaveScreen();
     detach();
     stopListening();
-    closeOutputs([serial, debugcon]);
+    closeOutputs(consoles);
   }
+}
+
+function opensHost(network: NetworkConfig | undefined): boolean {
+  return network !== undefined && (network.host === 'allow' || network.forwards.length > 0);
 }
 
 /** Answers how to stop. On a terminal every key is the guest's, save the commands after Ctrl-A. */
@@ -94,6 +122,7 @@ function showScreen(machine: Machine, io: CliIo, abort: AbortController): () => 
   const screen = new AnsiScreen(
     () => machine.frame(),
     (text) => void (io.stdout(text) || abort.abort()),
+    () => io.stdoutSize(),
   );
   const quit = (): void => abort.abort();
   const keys = new EscapeKeys({ pass: (bytes) => void (bytes.includes(CTRL_C) && quit()), quit, help: () => {} });
@@ -112,7 +141,7 @@ function showScreen(machine: Machine, io: CliIo, abort: AbortController): () => 
 /** Loaded when asked for: an encoder of PNG files is not part of a run. */
 async function screenshot(path: string, machine: Machine): Promise<void> {
   const { writeScreenshot } = await import('./screen/screenshot.js');
-  writeScreenshot(path, machine.frame());
+  writeScreenshot(path, machine.picture());
 }
 
 function noTerminal(): RingfenceError {
@@ -129,7 +158,9 @@ function closeOutputs(channels: readonly ConsoleChannel[]): void {
 /** The summary first: it must be seen even when the report cannot be written. */
 function finish(plan: RunPlan, machine: Machine, result: RunResult, io: CliIo): void {
   // Console bytes that do not end a line would run into the summary on a terminal.
-  const toStdio = plan.serial.kind === 'stdio' ? 'serial' : plan.debugcon.kind === 'stdio' ? 'debugcon' : undefined;
+  const { serial, debugcon, virtioConsole } = plan;
+  const all = { serial, debugcon, 'virtio-console': virtioConsole };
+  const toStdio = Object.entries(all).find(([, target]) => target.kind === 'stdio')?.[0];
   const text = toStdio === undefined ? '' : machine.channelText(toStdio);
   io.stderr(`${text !== '' && !text.endsWith('\n') ? '\n' : ''}${formatSummary(result)}`);
   if (plan.config.report !== undefined) writeReport(plan.config.report, result.report);

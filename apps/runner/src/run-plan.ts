@@ -4,7 +4,9 @@
  */
 import { dirname, resolve } from 'node:path';
 import { realpathSync } from 'node:fs';
+import type { FirmwareImages } from '@ringfence/machine';
 import {
+  type FirmwareConfig,
   type MachineConfig,
   type MachineConfigInput,
   parseMachineConfig,
@@ -18,17 +20,21 @@ import { createRegistry } from '@ringfence/preset-pc';
 import { absolutePaths, readConfigFile } from './config-file.js';
 import { type ConsoleTarget, parseConsoleTarget } from './console.js';
 import { applyFlags, type RunFlags } from './flags.js';
-import { type InputFile, readInitrd, readKernel } from './input-files.js';
+import { Interrupted } from './failure.js';
+import { type InputFile, readFirmware, readInitrd, readKernel } from './input-files.js';
 import { parseRegex } from './part-option.js';
 import { loadPlugins } from './plugin-loader.js';
 
 export interface RunPlan {
   readonly config: MachineConfig;
   readonly registry: PartRegistry;
-  readonly kernel: InputFile;
+  /** Absent when firmware boots from a drive. */
+  readonly kernel: InputFile | undefined;
+  readonly firmware: FirmwareImages | undefined;
   readonly initrd: InputFile | undefined;
   readonly serial: ConsoleTarget;
   readonly debugcon: ConsoleTarget;
+  readonly virtioConsole: ConsoleTarget;
   /** Standard input goes to the guest: a terminal, or `serial: stdio` was asked for by name. */
   readonly stdinWanted: boolean;
   /** The guest's screen has the terminal. */
@@ -42,6 +48,8 @@ export interface RunRequest {
   readonly cwd: string;
   /** What file and flags are laid over, e.g. the configuration of a fetched guest. */
   readonly defaults?: MachineConfigInput;
+  /** Where SeaBIOS is; fetches it when it has to. Undefined: the user has interrupted that. */
+  readonly seabios?: () => Promise<{ readonly bios: string; readonly vgaBios: string } | undefined>;
   /** A last change to the configuration, after file and flags. */
   readonly adjust?: (input: MachineConfigInput) => MachineConfigInput;
 }
@@ -67,22 +75,43 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
   const { screenshot } = absolutePaths(flags, cwd);
   const serial = screen && input.serial === undefined ? NO_CONSOLE : parseConsoleTarget('serial', config.serial);
   const debugcon = parseConsoleTarget('debugcon', config.debugcon);
+  const virtioConsole = parseConsoleTarget('virtio-console', config.virtioConsole);
+  const consoles = { serial, debugcon, virtioConsole };
   if (config.limits.untilSerial !== undefined) parseRegex('--until-serial', config.limits.untilSerial);
-  if (config.kernel === undefined) {
+  if (config.kernel === undefined && (config.firmware === undefined || config.initrd !== undefined)) {
     throw new RingfenceError('RF_BAD_USAGE', {
       message: 'no kernel was given',
-      fix: 'pass --kernel FILE or --guest NAME, or name one in the configuration file (kernel: FILE)',
+      fix: 'pass --kernel FILE or --guest NAME, or name one in the configuration file (kernel: FILE); or boot a drive with --bios seabios',
     });
   }
-  if (screen) checkScreenAlone(serial, debugcon);
-  checkFilesDiffer(config, serial, debugcon, screenshot);
+  if (screen) checkScreenAlone(consoles);
+  checkFilesDiffer(config, consoles, screenshot);
   const folders = file === undefined ? [cwd] : [dirname(file), cwd];
   const registry = createRegistry(await loadPlugins(config.plugins, folders));
   checkNames(config, registry);
-  const kernel = readKernel(config.kernel, ramBytes);
+  const kernel = config.kernel === undefined ? undefined : readKernel(config.kernel, ramBytes);
   const initrd = config.initrd === undefined ? undefined : readInitrd(config.initrd, ramBytes);
-  const stdinWanted = input.serial === 'stdio';
-  return { config, registry, kernel, initrd, serial, debugcon, stdinWanted, screen, screenshot };
+  const firmware = await readFirmwareImages(config.firmware, request.seabios);
+  const stdinWanted = input.serial === 'stdio' || input.virtioConsole === 'stdio';
+  return { config, registry, kernel, initrd, firmware, ...consoles, stdinWanted, screen, screenshot };
+}
+
+async function readFirmwareImages(
+  firmware: FirmwareConfig | undefined,
+  seabios: RunRequest['seabios'],
+): Promise<FirmwareImages | undefined> {
+  if (firmware === undefined) return undefined;
+  const { bios, vgaBios = bios === SEABIOS_NAME ? SEABIOS_NAME : 'none' } = firmware;
+  let fetched: { readonly bios: string; readonly vgaBios: string } | undefined;
+  if (bios === SEABIOS_NAME || vgaBios === SEABIOS_NAME) {
+    fetched = await seabios?.();
+    if (fetched === undefined) throw new Interrupted();
+  }
+  const video = vgaBios === SEABIOS_NAME ? fetched!.vgaBios : vgaBios;
+  return {
+    bios: readFirmware(bios === SEABIOS_NAME ? fetched!.bios : bios),
+    ...(video === 'none' ? {} : { vgaBios: readFirmware(video) }),
+  };
 }
 
 /** Throws RF_UNKNOWN_NAME for the first name that no plugin registered. */
@@ -98,15 +127,20 @@ function checkNames(config: MachineConfig, registry: PartRegistry): void {
     named.push(['sensitive', splitNamed(config.monitor.sensitive).name]);
     named.push(['protection', splitNamed(config.monitor.protection).name]);
   }
+  if (config.network !== undefined && config.network.card !== 'none') named.push(['device', config.network.card]);
   for (const device of Object.keys(config.devices)) named.push(['device', device]);
   for (const [kind, name] of named) registry.get(kind, name);
 }
 
+const SEABIOS_NAME = 'seabios';
 const NO_CONSOLE: ConsoleTarget = { kind: 'none' };
 
+type Consoles = Pick<RunPlan, 'serial' | 'debugcon' | 'virtioConsole'>;
+
 /** Two things cannot both draw on a terminal. */
-function checkScreenAlone(serial: ConsoleTarget, debugcon: ConsoleTarget): void {
-  const other = serial.kind === 'stdio' ? 'serial' : debugcon.kind === 'stdio' ? 'debugcon' : undefined;
+function checkScreenAlone({ serial, debugcon, virtioConsole }: Consoles): void {
+  const all = { serial, debugcon, 'virtio-console': virtioConsole };
+  const other = Object.entries(all).find(([, target]) => target.kind === 'stdio')?.[0];
   if (other === undefined) return;
   throw new RingfenceError('RF_CONTRADICTION', {
     message: `--screen has the terminal, and ${other} wants it too`,
@@ -118,8 +152,7 @@ function checkScreenAlone(serial: ConsoleTarget, debugcon: ConsoleTarget): void 
 /** An output may not overwrite an input or another output. */
 function checkFilesDiffer(
   config: MachineConfig,
-  serial: ConsoleTarget,
-  debugcon: ConsoleTarget,
+  { serial, debugcon, virtioConsole }: Consoles,
   screenshot: string | undefined,
 ): void {
   const uses = new Map<string, string>();
@@ -139,10 +172,12 @@ function checkFilesDiffer(
   };
   add('kernel', config.kernel);
   add('initrd', config.initrd);
+  add('firmware', config.firmware?.bios === SEABIOS_NAME ? undefined : config.firmware?.bios);
   for (const { file, snapshot, media } of config.drives) {
     add(snapshot === 'off' && media === 'disk' ? 'writable drive' : 'drive', file);
   }
   add('serial output', serial.kind === 'file' ? serial.path : undefined);
+  add('virtio console output', virtioConsole.kind === 'file' ? virtioConsole.path : undefined);
   add('debug console output', debugcon.kind === 'file' ? debugcon.path : undefined);
   add('report', config.report);
   add('screenshot', screenshot);

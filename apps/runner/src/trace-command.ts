@@ -6,8 +6,10 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openDrives } from '@ringfence/disk-image';
+import { openShares } from '@ringfence/shared-folder';
+import { openNetwork } from '@ringfence/user-network';
 import { createMachine, type Machine } from '@ringfence/machine';
-import { RingfenceError } from '@ringfence/sdk';
+import { type ByteChannel, RingfenceError } from '@ringfence/sdk';
 import {
   formatRecord,
   headerLine,
@@ -22,6 +24,7 @@ import { createConsole, openOutputs, type ConsoleTarget } from './console.js';
 import { STATUS_INTERRUPTED } from './failure.js';
 import type { CliIo } from './io.js';
 import { LineOutput } from './line-output.js';
+import { readServedFile } from './network/served-files.js';
 import { parseRegex } from './part-option.js';
 import { planRun, type RunPlan, type RunRequest } from './run-plan.js';
 import { planTrace, type TraceFlags, type TracePlan } from './trace-flags.js';
@@ -72,7 +75,7 @@ export async function traceCommand(request: TraceRequest, io: CliIo): Promise<nu
   const seconds = plan.config.limits.timeoutSeconds;
   const timeout = seconds === undefined ? undefined : setTimeout(() => stop.abort(), seconds * 1000);
   try {
-    if (asked.format === 'jsonl') lines.line(headerLine({ kernel: plan.kernel.name, monitor: monitorName(plan) }));
+    if (asked.format === 'jsonl') lines.line(headerLine({ kernel: startedBy(plan), monitor: monitorName(plan) }));
     await traced(machine, scout, plan, asked, shown, { signal: stop.signal, nameOf: (at) => symbols?.nameOf(at) });
     lines.flush();
     if (failure !== undefined) throw failure;
@@ -125,16 +128,25 @@ function readSymbols(file: string, cwd: string): SymbolTable {
   return SymbolTable.parse(bytes, file);
 }
 
+/** What starts the guest, for people: its kernel, or the firmware that finds one. */
+export const startedBy = (plan: RunPlan): string => plan.kernel?.name ?? plan.firmware?.bios.name ?? '';
+
+const LOOSE_CHANNEL: ByteChannel = { send: () => {}, receive: () => -1, onReceive: () => {} };
+
 /** Makes the plan's machine; loose ends where no channel is given. */
 export function makeMachine(plan: RunPlan, channels: Parameters<typeof createMachine>[0]['channels'] = {}): Machine {
-  const { config, registry, kernel, initrd } = plan;
+  const { config, registry, kernel, initrd, firmware } = plan;
   const machine = createMachine({
     config,
     registry,
     kernel,
     initrd,
+    firmware,
     drives: openDrives(config.drives),
-    channels,
+    shares: openShares(config.shares),
+    network: openNetwork(config.network, { readFile: readServedFile }),
+    // The device is there whenever the configuration has it; what it says is not shown.
+    channels: plan.virtioConsole.kind === 'none' ? channels : { ...channels, 'virtio-console': LOOSE_CHANNEL },
   });
   const until = config.limits.untilSerial;
   if (until !== undefined) machine.watchSerial(parseRegex('--until-serial', until));

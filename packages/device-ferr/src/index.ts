@@ -10,6 +10,7 @@ export const ferr: DevicePart = {
   summary: 'x87 errors without CR0.NE: FERR# to IRQ 13, port F0h to IGNNE#',
   provides: ['float-error'],
   resources: { ports: { clear: { base: 0xf0, count: 1 } }, irqs: { out: 13 } },
+  firmware: [{ kind: 'pnp', id: 'PNP0C04', name: 'FPU' }],
   useClass: PcFloatErrorLogic,
 };
 

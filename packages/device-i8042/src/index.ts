@@ -12,6 +12,10 @@ export const i8042: DevicePart = {
     ports: { data: { base: 0x60, count: 1 }, command: { base: 0x64, count: 1 } },
     irqs: { keyboard: 1, aux: 12 },
   },
+  firmware: [
+    { kind: 'pnp', id: 'PNP0303', name: 'KBD', irqs: ['keyboard'] },
+    { kind: 'pnp', id: 'PNP0F13', name: 'MOU', ports: [], irqs: ['aux'] },
+  ],
   useClass: I8042,
 };
 

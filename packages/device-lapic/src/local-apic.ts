@@ -160,7 +160,6 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   }
 
   get routesNmi(): boolean {
-    // LINT1 is the board's own NMI wire: only the host's button pulses it, and it shall not keep a dead guest from ending.
     return (this.lvt[R.LVT_LINT0] & R.MASKED) === 0 && this.mode(R.LVT_LINT0) === APIC_NMI;
   }
 

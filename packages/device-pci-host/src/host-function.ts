@@ -12,11 +12,15 @@ const BIOS_AREA = 0xf0000;
 const EXPANSION_AREA = 0xc0000;
 const SEGMENT = 0x4000;
 
+/** 1AF4h:1100h: how firmware made for virtual machines (SeaBIOS) knows the board, on which fw_cfg is to be found. */
+const SUBSYSTEM = [0xf4, 0x1a, 0x00, 0x11];
+
 /** PMCCFG, DETURBO, DBC, DRB, PAM, SMRAM ...; ERRCMD, ERRSTS, TRC. */
 function registers(): PciRegister[] {
   const list: PciRegister[] = [[0x0d, 0, 0xf8]]; // latency timer
   for (let register = 0x50; register < 0x74; register++) list.push([register, register === 0x72 ? 0x02 : 0, 0xff]);
   for (const register of [0x90, 0x91, 0x93]) list.push([register, 0, 0xff]);
+  SUBSYSTEM.forEach((value, i) => list.push([0x2c + i, value, 0]));
   return list;
 }
 

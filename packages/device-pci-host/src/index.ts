@@ -15,6 +15,7 @@ export const pciHost: DevicePart = {
     },
   },
   provides: ['pci-bus'],
+  firmware: [{ kind: 'pci-root' }, { kind: 'reset-port', port: 0xcf9, value: 0x06 }],
   useClass: PciHostBridge,
 };
 

@@ -16,6 +16,7 @@ export const pic8259: DevicePart = {
     },
   },
   provides: ['interrupt-controller'],
+  firmware: [{ kind: 'pnp', id: 'PNP0000', name: 'PIC' }],
   useClass: Pic8259,
 };
 

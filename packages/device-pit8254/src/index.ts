@@ -12,6 +12,10 @@ export const pit8254: DevicePart = {
     ports: { timer: { base: 0x40, count: 4 }, control: { base: 0x61, count: 1 } },
     irqs: { out: 0 },
   },
+  firmware: [
+    { kind: 'pnp', id: 'PNP0100', name: 'TMR', ports: ['timer'] },
+    { kind: 'pnp', id: 'PNP0800', name: 'SPKR', ports: ['control'], irqs: [] },
+  ],
   useClass: Pit8254,
 };
 

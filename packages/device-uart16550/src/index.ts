@@ -10,6 +10,7 @@ export const uart16550: DevicePart = {
   summary: 'National PC16550D serial port (COM1)',
   resources: { ports: { registers: { base: 0x3f8, count: 8 } }, irqs: { out: 4 } },
   channel: 'serial',
+  firmware: [{ kind: 'pnp', id: 'PNP0501', name: 'COM1' }],
   useClass: Uart16550,
 };
 

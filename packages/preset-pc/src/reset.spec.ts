@@ -34,6 +34,7 @@ describe('reset', () => {
       }
     }
     device.reset();
+    device.handOver?.();
     expect(device.saveState()).toEqual(fresh);
   });
 });

@@ -39,6 +39,7 @@ export function fakeIo(options: FakeIoOptions = {}): FakeIo {
       },
     },
     stdoutIsTTY: options.stdoutIsTTY ?? false,
+    stdoutSize: () => ({ columns: 80, rows: 24 }),
     onResize: () => () => {},
     stdout: (data) => {
       out.push(Buffer.from(data as string));
