@@ -264,10 +264,16 @@ static void self_ipis(void) {
   CHECK_EQ(events, 5);
 }
 
+/** What went wrong since the last call: latched by a write, but not on a Pentium. */
+static u32 error_status(void) {
+  if (family() > 5) put_reg(ESR, 0);
+  return get(ESR);
+}
+
 static void errors(void) {
   if (on_tcg) return;  // it reports illegal registers only
-  put_reg(ESR, 0), put_reg(ESR, 0);
-  CHECK_EQ(get(ESR), 0);
+  (void)error_status();
+  CHECK_EQ(error_status(), 0);
   trap_hook[V_ERROR] = on_vector;
   put_reg(LVT_ERROR, V_ERROR);
   events = 0;
@@ -275,16 +281,15 @@ static void errors(void) {
   open_window();
   CHECK_EQ(events, 1);
   CHECK_EQ(order[0], V_ERROR);
-  put_reg(ESR, 0);
-  CHECK_EQ(get(ESR), 0x60);
-  (void)get(0x3f0);
-  open_window();
-  CHECK_EQ(events, 2);
-  put_reg(ESR, 0);
-  CHECK_EQ(get(ESR), 0x80);
+  CHECK_EQ(error_status(), 0x60);
+  if (family() > 5) {
+    (void)get(0x3f0);
+    open_window();
+    CHECK_EQ(events, 2);
+    CHECK_EQ(error_status(), 0x80);
+  }
   put_reg(LVT_ERROR, V_ERROR | MASKED);
-  put_reg(ESR, 0);
-  CHECK_EQ(get(ESR), 0);
+  CHECK_EQ(error_status(), 0);
 }
 
 // --- the timer ------------------------------------------------------------------------------------------------

@@ -1,16 +1,17 @@
 /*
- * A disk that a BIOS boots, as a boot sector of MS-DOS' days would have it: 16-bit code in real mode that lives on BIOS
+ * A disk or diskette that a BIOS boots, as a boot sector of MS-DOS' days would have it: 16-bit code in real mode that lives on BIOS
  * services (INT 10h, 11h, 12h, 13h, 15h, 16h, 1Ah), hooks vectors, takes faults and single steps, turns A20 off and on,
  * and works in "big real" mode, with a data segment of 4 GiB. It says what it finds on COM1 by ports of its own, and ends by
  * the debug-exit port: 10h passed, 11h failed.
  *
- * Sector 0 loads the rest behind itself, 0000:7E00. The last sectors of the disk are scratch. Needs a BIOS, 4 MB and an 80386.
+ * Sector 0 loads the rest behind itself, 0000:7E00. The image has the size of a 1.44 MB diskette: 80 cylinders of two heads and 18
+ * sectors, or a little more than two cylinders of a disk. Its last sectors are scratch. Needs a BIOS, 4 MB and an 80386.
  */
         .code16
         .text
         .globl  _start
 
-        .set SECTORS, 1008              /* of the disk: one cylinder of 16 heads */
+        .set SECTORS, 2880
         .set CODE_SECTORS, 15
         .set SCRATCH_LBA, 1000
         .set BUFFER, 0xb000
@@ -33,21 +34,50 @@ _start: jmp     1f
         sti
         ljmp    $0, $2f                 /* some BIOSes come by 07C0:0000 */
 2:      mov     %dl, drive
-        mov     $3, %si                 /* tries, as floppies have it */
-3:      mov     $(0x0200 + CODE_SECTORS), %ax
-        mov     $0x0002, %cx
-        xor     %dh, %dh
-        mov     drive, %dl
-        mov     $0x7e00, %bx
+        mov     $0x08, %ah              /* what it has: sectors a track, heads */
+        xor     %di, %di
         int     $0x13
-        jnc     main
+        jc      fail_load
+        xor     %ax, %ax
+        mov     %ax, %es
+        and     $0x3f, %cx
+        mov     %cx, track
+        movzbw  %dh, %ax
+        inc     %ax
+        mov     %ax, heads
+        mov     $1, %si                 /* sector by sector: a track may end in between */
+        mov     $0x7e00, %bx
+3:      mov     $3, %di                 /* tries, as floppies have it */
+4:      call    to_chs
+        mov     $0x0201, %ax
+        int     $0x13
+        jnc     5f
         xor     %ah, %ah
         int     $0x13
-        dec     %si
-        jnz     3b
-        mov     $failed_load, %si
-        jmp     fail_early
+        dec     %di
+        jnz     4b
+        jmp     fail_load
+5:      add     $512, %bx
+        inc     %si
+        cmp     $CODE_SECTORS, %si
+        jbe     3b
+        jmp     main
 
+/* CX, DX: where sector SI lies. */
+to_chs: xor     %dx, %dx
+        mov     %si, %ax
+        divw    track
+        mov     %dl, %cl
+        inc     %cl
+        xor     %dx, %dx
+        divw    heads
+        mov     %dl, %dh
+        mov     %al, %ch
+        mov     drive, %dl
+        ret
+
+fail_load:
+        mov     $failed_load, %si
 fail_early:
         lodsb
         test    %al, %al
@@ -61,6 +91,9 @@ fail_early:
         hlt
 failed_load: .asciz "cannot read the disk"
 drive:  .byte   0
+        .balign 2
+track:  .word   0
+heads:  .word   0
 
         .org    0x1fe
         .word   0xaa55
@@ -243,7 +276,9 @@ move:   mov     $0x87, %ah
         ret
 
 /* ---------------------------------------------------------------------------------------------- disk */
-disk:   section "disk\n"
+disk:   cmpb    $0x80, drive
+        jb      diskette
+        section "disk\n"
         mov     $0x08, %ah
         mov     drive, %dl
         xor     %di, %di
@@ -313,6 +348,65 @@ disk:   section "disk\n"
         expect  53, e
         ret
 
+diskette:
+        section "diskette\n"
+        cmpw    $18, track
+        expect  54, e
+        cmpw    $2, heads
+        expect  55, e
+        /* written, forgotten, read */
+        mov     $BUFFER, %di
+        mov     $256, %cx
+        mov     $0x2468, %ax
+0:      stosw
+        rol     $1, %ax
+        add     $5, %ax
+        loop    0b
+        mov     $BUFFER, %bx
+        mov     $(SECTORS - 3), %si
+        call    to_chs
+        mov     $0x0301, %ax
+        int     $0x13
+        jnc     1f
+        cmp     $0x03, %ah              /* write-protected: then it is to be read as it was */
+        expect  56, e
+        mov     $BUFFER, %di
+        xor     %ax, %ax
+        mov     $256, %cx
+        rep stosw
+1:      mov     $BUFFER2, %bx
+        call    to_chs
+        mov     $0x0201, %ax
+        int     $0x13
+        expect  57, nc
+        mov     $BUFFER, %si
+        mov     $BUFFER2, %di
+        mov     $256, %cx
+        repe cmpsw
+        expect  58, e
+        /* a whole track at once, its first sector twice: this program's own */
+        xor     %si, %si
+        call    to_chs
+        mov     $0x0212, %ax
+        mov     $BUFFER, %bx
+        int     $0x13
+        expect  59, nc
+        mov     $BUFFER + 512, %si
+        mov     $0x7e00, %di
+        mov     $0x80, %cx
+        repe cmpsw
+        expect  60, e
+        mov     $0x0f, %dh              /* a head that is not there */
+        xor     %ch, %ch
+        mov     $1, %cl
+        mov     drive, %dl
+        mov     $0x0201, %ax
+        int     $0x13
+        expect  61, c
+        xor     %ah, %ah
+        int     $0x13
+        ret
+
 by_packet:
         mov     $packet, %si
         mov     drive, %dl
@@ -324,19 +418,19 @@ keyboard:
         section "keyboard\n"
         mov     $0x01, %ah
         int     $0x16
-        expect  60, z
+        expect  64, z
         mov     $0x05, %ah              /* as if typed */
         mov     $0x1e61, %cx
         int     $0x16
         test    %al, %al
-        expect  61, z
+        expect  65, z
         mov     $0x01, %ah
         int     $0x16
-        expect  62, nz
+        expect  66, nz
         xor     %ah, %ah
         int     $0x16
         cmp     $0x1e61, %ax
-        expect  63, e
+        expect  67, e
         mov     $0x02, %ah
         int     $0x16
         ret

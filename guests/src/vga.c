@@ -68,12 +68,16 @@ static const struct mode unchained_mode = {
    0xea, 0xac, 0xdf, 0x28, 0x00, 0xe7, 0x06, 0xe3, 0x8f},
   {0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff}, {DAC_COLORS, 0x41, 0, 0x0f, 0, 0}};
 
-static u32 sum;
+static u32 sum, buffer[2048] PAGE_ALIGNED;
 static u8 *const a0000 = (u8 *)0xa0000, *const b8000 = (u8 *)0xb8000;
 
 static void add(u32 value) { sum = (sum << 5 | sum >> 27) ^ value; }
 static void add_memory(const volatile u8 *from, u32 bytes) {
   for (u32 i = 0; i < bytes; i += 4) add(*(const volatile u32 *)(from + i));
+}
+static void copy_words(u8 *to, u32 words) {
+  const u32 *from = buffer;
+  asm volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 }
 static void set(u16 port, u8 index, u8 value) { outw(port, (u16)(index | value << 8)); }
 static u8 get(u16 port, u8 index) {
@@ -136,13 +140,16 @@ static void text(void) {
   ega_colors();
   // Two fonts into plane 2, 256 characters at 0 and 64 at 4000h, by the window at A0000h.
   set(SEQUENCER, 2, 4), set(SEQUENCER, 4, 6), set(GRAPHICS, 4, 2), set(GRAPHICS, 5, 0), set(GRAPHICS, 6, 4);
-  for (u32 i = 0; i < 256 * 4; i++)
-    *(volatile u32 *)(a0000 + i / 4 * 32 + i % 4 * 4) = i * 0x04081021u ^ (i << 13);
-  for (u32 i = 0; i < 64 * 4; i++) *(volatile u32 *)(a0000 + 0x4000 + i / 4 * 32 + i % 4 * 4) = ~(i * 0x00110101u);
+  for (u32 i = 0; i < 256 * 4; i++) buffer[i / 4 * 8 + i % 4] = i * 0x04081021u ^ (i << 13);
+  copy_words(a0000, 2048);
+  for (u32 i = 0; i < 64 * 4; i++) buffer[i / 4 * 8 + i % 4] = ~(i * 0x00110101u);
+  copy_words(a0000 + 0x4000, 512);
   add_memory(a0000 + 32 * 100, 128);
   set(SEQUENCER, 2, 3), set(SEQUENCER, 4, 2), set(GRAPHICS, 4, 0), set(GRAPHICS, 5, 0x10), set(GRAPHICS, 6, 0x0e);
   set(SEQUENCER, 3, 0x04);  // attribute bit 3 chooses the second font
-  for (u32 i = 0; i < 2000; i++) *(volatile u16 *)(b8000 + 2 * i) = (u16)((i & 0xff) | (i * 7 + i / 80) << 8);
+  for (u32 i = 0; i < 2000; i++) ((u16 *)buffer)[i] = (u16)((i & 0xff) | (i * 7 + i / 80) << 8);
+  copy_words(b8000, 990);
+  for (u32 i = 1980; i < 2000; i++) *(volatile u16 *)(b8000 + 2 * i) = ((u16 *)buffer)[i];
   for (u32 i = 0; i < 16; i++) b8000[320 + 2 * i] = (u8)(0xc0 + i), b8000[321 + 2 * i] = (u8)(0x17 + (i << 4));
   *(volatile u32 *)(b8000 + 801) = 0x12345678;
   add_memory(b8000, 1000);
@@ -151,9 +158,10 @@ static void text(void) {
 static void cga(void) {
   set_mode(&cga_mode);
   ega_colors();
-  for (u32 y = 0; y < 200; y++)
-    for (u32 x = 0; x < 80; x += 4)
-      *(volatile u32 *)(b8000 + (y & 1) * 0x2000 + y / 2 * 80 + x) = (x * 0x01020408u) ^ y * 0x00110055u;
+  for (u32 y = 0; y < 200; y++) {
+    for (u32 x = 0; x < 80; x += 4) buffer[x / 4] = (x * 0x01020408u) ^ y * 0x00110055u;
+    copy_words(b8000 + (y & 1) * 0x2000 + y / 2 * 80, 20);
+  }
   add_memory(b8000 + 0x2000, 400);
 }
 
@@ -163,8 +171,8 @@ static void low(void) {
   ega_colors();
   for (u32 plane = 0; plane < 4; plane++) {
     set(SEQUENCER, 2, (u8)(1 << plane));
-    for (u32 i = 0; i < 8000; i += 4)
-      *(volatile u32 *)(a0000 + i) = (i / 40 & 8 << plane ? 0xff00ff00u : 0x0f0f0f0fu) ^ (i << plane);
+    for (u32 i = 0; i < 8000; i += 4) buffer[i / 4] = (i / 40 & 8 << plane ? 0xff00ff00u : 0x0f0f0f0fu) ^ (i << plane);
+    copy_words(a0000, 2000);
   }
   for (u8 plane = 0; plane < 4; plane++) set(GRAPHICS, 4, plane), add_memory(a0000 + 400 * plane, 200);
 }
@@ -211,7 +219,10 @@ static void planar(void) {
   for (u32 i = 0; i < 1280; i++) ((volatile u8 *)a0000)[240 * 80 + i] = ((volatile u8 *)a0000)[72 * 80 + i];
   copy(a0000 + 300 * 80, a0000 + 96 * 80, 800);
   set(GRAPHICS, 5, 0);
-  for (u8 plane = 0; plane < 4; plane++) set(GRAPHICS, 4, plane), add_memory(a0000 + 72 * 80, 1600), add_memory(a0000 + 160 * 80, 800);
+  for (u8 plane = 0; plane < 4; plane++) {
+    set(GRAPHICS, 4, plane);
+    add_memory(a0000 + 72 * 80, 1600), add_memory(a0000 + 160 * 80, 800);
+  }
   // Read mode 1: where colour 5 is, then where the low two planes hold 1.
   set(GRAPHICS, 5, 8), set(GRAPHICS, 2, 5);
   add_memory(a0000 + 40 * 80, 80);
@@ -223,8 +234,10 @@ static void planar(void) {
 static void chained(void) {
   set_mode(&chained_mode);
   many_colors();
-  for (u32 y = 0; y < 200; y++)
-    for (u32 x = 0; x < 320; x += 4) *(volatile u32 *)(a0000 + y * 320 + x) = (x ^ y) * 0x01010101u + 0x03020100u;
+  for (u32 y = 0; y < 200; y++) {
+    for (u32 x = 0; x < 320; x += 4) buffer[x / 4] = (x ^ y) * 0x01010101u + 0x03020100u;
+    copy_words(a0000 + y * 320, 80);
+  }
   for (u32 i = 0; i < 64; i++) a0000[100 * 320 + i] = (u8)(i * 3);
   for (u32 i = 0; i < 63; i++) *(volatile u16 *)(a0000 + 101 * 320 + 1 + 2 * i) = (u16)(i * 0x0407);
   *(volatile u32 *)(a0000 + 102 * 320 + 3) = 0xfedcba98;
@@ -296,8 +309,10 @@ static void linear32(void) {
   set_linear(640, 480, 32);
   CHECK_EQ(*(volatile u16 *)(registers + 0x502), 640);
   volatile u32 *pixels = (u32 *)framebuffer;
-  for (u32 y = 0; y < 96; y++)
-    for (u32 x = 0; x < 64; x++) pixels[(y + 40) * 640 + x + 100] = x << 18 | y << 9 | (x ^ y);
+  for (u32 y = 0; y < 96; y++) {
+    for (u32 x = 0; x < 64; x++) buffer[x] = x << 18 | y << 9 | (x ^ y);
+    copy_words((u8 *)(pixels + (y + 40) * 640 + 100), 64);
+  }
   for (u32 i = 0; i < 480; i++) pixels[i * 640 + i] = 0xffffff, pixels[i * 640 + 639 - i] = i << 16;
   // Lines 204 and on by bank 8 of the window at A0000h: 80000h is 204.8 lines.
   dispi(5, 8);
@@ -313,7 +328,10 @@ static void linear32(void) {
 
 static void linear24(void) {
   set_linear(320, 200, 24);
-  for (u32 i = 0; i < 4000; i++) *(volatile u32 *)(framebuffer + i * 4) = i * 0x00010305u;
+  for (u32 i = 0; i < 4000; i++) {
+    buffer[i & 1023] = i * 0x00010305u;
+    if ((i & 1023) == 1023 || i == 3999) copy_words(framebuffer + (i & ~1023u) * 4, (i & 1023) + 1);
+  }
   framebuffer[960 * 30 + 5] = 0x77;
   add_memory(framebuffer, 400);
 }
@@ -322,8 +340,10 @@ static void linear16(void) {
   set_linear(320, 200, 16);
   dispi(6, 512);
   CHECK_EQ(dispi_read(6), 512);
-  for (u32 y = 0; y < 64; y++)
-    for (u32 x = 0; x < 64; x++) *(volatile u16 *)(framebuffer + y * 1024 + x * 2) = (u16)(x << 10 | y);
+  for (u32 y = 0; y < 64; y++) {
+    for (u32 x = 0; x < 64; x++) ((u16 *)buffer)[x] = (u16)(x << 10 | y);
+    copy_words(framebuffer + y * 1024, 32);
+  }
   dispi(8, 16);
   fill32(framebuffer + 128000, 0, 768);  // shown, now that lines are longer
   add_memory(framebuffer + 1024, 100);
@@ -334,7 +354,8 @@ static void linear8(void) {
   many_colors();
   dispi(4, 0xe1);  // eight bits a component; memory stays
   outb(0x3c8, 7), outb(0x3c9, 0xff), outb(0x3c9, 0x81), outb(0x3c9, 0x43);
-  for (u32 i = 0; i < 2000; i++) *(volatile u32 *)(framebuffer + i * 4) = (i / 4) * 0x01010101u;
+  for (u32 i = 0; i < 2000; i++) buffer[i] = (i / 4) * 0x01010101u;
+  copy_words(framebuffer, 2000);
   fill32(framebuffer + 800 * 20, 0x07070707, 2000);
   add_memory(framebuffer, 1600);
 }

@@ -30,12 +30,17 @@ export const guestNames = [
   'v86',
   'simd',
   'disk',
+  'vga',
+  'virtio',
+  'net',
+  'bars',
   'apic',
   'acpi',
-  'vga',
-  'bars',
-  'virtio',
+  'hpet',
 ];
+
+/** Disk images that a BIOS boots: one assembly source each, linked where a BIOS puts a boot sector. */
+export const diskNames = ['bios'];
 
 const COMPILE = [
   ...['-m32', '-march=i686', '-mtune=generic', '-mno-sse', '-mno-mmx', '-mno-80387', '-O1', '-std=gnu11'],
@@ -89,6 +94,13 @@ export function buildAll() {
       run('ld', [...LINK, '-o', linked, ...objects]);
       run('strip', ['-s', linked]);
       files.set(`images/${name}.elf`, readFileSync(linked));
+    }
+    for (const name of diskNames) {
+      const object = join(work, 'disk.o');
+      const linked = join(work, `${name}.img`);
+      run('as', ['--32', '-o', object, `src/${name}.S`]);
+      run('ld', ['-m', 'elf_i386', '-Ttext=0x7c00', '-e', '0x7c00', '--oformat', 'binary', '-o', linked, object]);
+      files.set(`images/${name}.img`, readFileSync(linked));
     }
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -10,6 +10,9 @@ export const COMBINATIONS = POLICIES.flatMap((policy) =>
   CACHES.flatMap((shadowCache) => PROTECTIONS.map((protection) => ({ policy, shadowCache, protection }))),
 );
 
+/** A program needs some instructions before it has handlers. */
+const NMI_FROM = 1000;
+
 /** Instructions after which a program that has not ended is compared as it stands. */
 export const BUDGET = 150_000;
 
@@ -39,7 +42,7 @@ export function start(parts, program, monitor) {
  */
 export function finish(machine, { budget = BUDGET, slice = budget, nmiEvery = Infinity } = {}) {
   let error;
-  let pressAt = nmiEvery;
+  let pressAt = NMI_FROM + nmiEvery;
   try {
     while (machine.retired < budget) {
       const left = Math.min(budget, pressAt) - machine.retired;

@@ -57,6 +57,8 @@ export function jobOf(guest: Guest, variant: Variant, plugins: readonly string[]
       memory: guest.memory,
       loader: guest.loader,
       drives: [...guest.drives],
+      devices: { ...guest.devices },
+      network: guest.network,
       cpu: guest.model === undefined ? { core } : { core, model: guest.model },
       monitor:
         monitor === undefined
@@ -83,6 +85,11 @@ export function commandOf(guest: Guest, variant: Variant): string {
   for (const drive of guest.drives) {
     const pairs = Object.entries(drive).map(([key, value]) => `${key}=${String(value)}`);
     words.push('--drive', pairs.join(','));
+  }
+  if (guest.network !== undefined) {
+    words.push('--net', 'user');
+    for (const [path, file] of Object.entries(guest.network.serve ?? {})) words.push('--serve', `${path}=${file}`);
+    for (const [name, hosts] of Object.entries(guest.network.hosts ?? {})) words.push('--host', `${name}=${hosts}`);
   }
   if (guest.model !== undefined) words.push('--model', guest.model);
   words.push('-m', String(guest.memory), '--core', partLabel(variant.core));

@@ -29,6 +29,15 @@ const guestFields = {
   loader: part.optional(),
   /** As in a configuration; files are relative to the suite. */
   drives: z.array(z.object({ file: z.string().min(1) }).catchall(z.unknown())).optional(),
+  /** As in a configuration; the files to serve are relative to the suite. */
+  network: z
+    .strictObject({
+      serve: z.record(z.string(), z.string()).optional(),
+      hosts: z.record(z.string(), z.string()).optional(),
+    })
+    .optional(),
+  /** As in a configuration: options of a device by its name, false leaves it out. */
+  devices: z.record(z.string(), z.union([z.literal(false), z.record(z.string(), z.unknown())])).optional(),
   maxInstructions: z.number().int().positive().optional(),
   timeoutSeconds: z.number().positive().optional(),
   expect: expectSchema.optional(),
@@ -70,6 +79,8 @@ export interface Guest {
   readonly model: string | undefined;
   readonly loader: z.infer<typeof part> | undefined;
   readonly drives: readonly { readonly file: string }[];
+  readonly network: { readonly serve?: Record<string, string>; readonly hosts?: Record<string, string> } | undefined;
+  readonly devices: Readonly<Record<string, false | Record<string, unknown>>>;
   readonly maxInstructions: number;
   readonly timeoutSeconds: number;
   readonly expect: { readonly status: number; readonly serial: readonly string[] };
@@ -107,6 +118,10 @@ export function readSuite(path: string): Suite {
   };
 }
 
+function absoluteFiles(folder: string, files: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([path, file]) => [path, resolve(folder, file)]));
+}
+
 type GuestInput = z.infer<typeof guestSchema>;
 
 function complete(folder: string, defaults: z.infer<typeof suiteSchema>['defaults'], given: GuestInput): Guest {
@@ -123,7 +138,9 @@ function complete(folder: string, defaults: z.infer<typeof suiteSchema>['default
     memory,
     model: guest.model,
     loader: guest.loader,
+    network: guest.network && { ...guest.network, serve: absoluteFiles(folder, guest.network.serve) },
     drives: (guest.drives ?? []).map((drive) => ({ ...drive, file: resolve(folder, drive.file) })),
+    devices: guest.devices ?? {},
     maxInstructions: guest.maxInstructions ?? 1e9,
     timeoutSeconds: guest.timeoutSeconds ?? 120,
     expect: { status: expect.status ?? 0, serial: typeof serial === 'string' ? [serial] : serial },

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openDrives } from '@ringfence/disk-image';
+import { openNetwork } from '@ringfence/user-network';
 import { createMachine, runMachine, type RunReport } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';
 import { type MachineConfigInput, parseMachineConfig, type Plugin } from '@ringfence/sdk';
@@ -35,6 +36,7 @@ export async function runGuest(
     initrd: config.initrd === undefined ? undefined : { bytes: readFileSync(config.initrd), name: config.initrd },
     channels: { serial },
     drives: openDrives(config.drives),
+    network: openNetwork(config.network, { readFile: readFileSync }),
   });
   const { exitStatus, report, dump } = await runMachine(machine, config.limits);
   return { status: exitStatus, report, serial: Uint8Array.from(sent), screen: machine.screen(), dump };

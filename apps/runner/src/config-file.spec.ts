@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readConfigFile } from './config-file.js';
+import { absolutePaths, readConfigFile } from './config-file.js';
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'rf-config-'))));
@@ -41,6 +41,19 @@ plugins: [./p.js, ../q, some-package]
 
   it('leaves values of a wrong type for the schema', () => {
     expect(readConfigFile(file('kernel: 5\nplugins: [7]'))).toEqual({ kernel: 5, plugins: [7] });
+    for (const network of [null, 5, [1], { serve: ['a'] }, { serve: null }]) {
+      expect(readConfigFile(file(JSON.stringify({ network })))).toEqual({ network });
+    }
+  });
+
+  it('makes the files that the network serves relative to the file, and those of flags to the folder', () => {
+    const network = { mac: '52:54:00:00:00:01', serve: { '/a': 'a', '/b': '/abs/b' } };
+    expect(readConfigFile(file(JSON.stringify({ network })))).toEqual({
+      network: { ...network, serve: { '/a': join(folder, 'a'), '/b': '/abs/b' } },
+    });
+    expect(absolutePaths({ serve: ['x/y', '/p=q', '/abs/z'] }, '/base')).toEqual({
+      serve: ['/y=/base/x/y', '/p=/base/q', '/z=/abs/z'],
+    });
   });
 
   it.each([

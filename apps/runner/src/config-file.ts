@@ -59,8 +59,8 @@ export function absolutePaths<T extends object>(config: T, base: string): T {
     );
   }
   const { network } = result;
-  if (typeof network === 'object' && network !== null && 'serve' in network && typeof network.serve === 'object') {
-    const entries = Object.entries(network.serve ?? {}).map(([path, name]) => [path, file(name)]);
+  if (isRecord(network) && isRecord(network.serve)) {
+    const entries = Object.entries(network.serve).map(([path, name]) => [path, file(name)]);
     result.network = { ...network, serve: Object.fromEntries(entries) as unknown };
   }
   for (const key of ['serial', 'debugcon', 'virtioConsole']) if (key in result) result[key] = channel(result[key]);
@@ -92,6 +92,10 @@ export function absolutePaths<T extends object>(config: T, base: string): T {
     if (Array.isArray(result[key])) result[key] = (result[key] as unknown[]).map(module);
   }
   return result as T;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function readText(path: string): string {

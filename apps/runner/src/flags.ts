@@ -26,6 +26,7 @@ export interface RunFlags {
   readonly net?: string;
   readonly forward?: readonly string[];
   readonly serve?: readonly string[];
+  readonly host?: readonly string[];
   readonly core?: string;
   readonly model?: string;
   readonly assist?: string;

@@ -58,6 +58,7 @@ export function addMachineOptions(command: Command, shown: { consoles: boolean; 
         'port of 127.0.0.1 that leads to the guest (repeatable)',
       ).argParser(collect),
     )
+    .addOption(new Option('--host <name=address>', 'name that the network knows (repeatable)').argParser(collect))
     .addOption(
       new Option('--serve <[/path=]file>', 'file at http://10.0.2.2/ for the guest (repeatable)').argParser(collect),
     )

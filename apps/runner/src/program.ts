@@ -62,7 +62,7 @@ function addRun(program: Command, actions: ProgramActions): void {
     .argument('[config]', CONFIG_ARGUMENT);
   addMachineOptions(run, { consoles: true, report: true })
     .optionsGroup('Screen:')
-    .option('--screen', "draw the guest's text screen on this terminal, in place of the serial line")
+    .option('--screen', "draw the guest's screen on this terminal, in place of the serial line")
     .option('--screenshot <file>', 'write the screen at the end of the run there, as PNG')
     .addHelpText('after', RUN_EXAMPLES)
     .action((config: string | undefined, flags: RunFlags) => {

@@ -40,6 +40,8 @@ class Comparator {
   period = 0;
   /** VAL_SET: the next write sets the comparator, not only the period. */
   setting = false;
+  /** An edge-triggered match: the line stays high until the next, for an 8259 forgets a request that falls before its INTA. */
+  pulse = false;
 
   constructor(readonly timer: Timer) {}
 
@@ -48,6 +50,7 @@ class Comparator {
     this.value = 0xffffffff;
     this.period = 0;
     this.setting = false;
+    this.pulse = false;
   }
 }
 
@@ -101,6 +104,7 @@ export class Hpet implements Device, MmioHandler {
     this.comparators.forEach((comparator, n) => {
       for (const field of FIELDS) data[`${field}${n}`] = comparator[field];
       data[`setting${n}`] = comparator.setting ? 1 : 0;
+      data[`pulse${n}`] = comparator.pulse ? 1 : 0;
       data[`deadline${n}`] = comparator.timer.deadline ?? -1;
     });
     return { component: COMPONENT, version: VERSION, data };
@@ -112,13 +116,15 @@ export class Hpet implements Device, MmioHandler {
     const timers = this.comparators.map((_, n) => ({
       fields: FIELDS.map((field) => stateNumber(data, `${field}${n}`)),
       setting: stateNumber(data, `setting${n}`) !== 0,
+      pulse: stateNumber(data, `pulse${n}`) !== 0,
       deadline: stateNumber(data, `deadline${n}`),
     }));
     [this.genConf, this.status, this.origin, this.since] = globals;
     this.comparators.forEach((comparator, n) => {
-      const { fields, setting, deadline } = timers[n];
+      const { fields, setting, pulse, deadline } = timers[n];
       [comparator.config, comparator.value, comparator.period] = fields;
       comparator.setting = setting;
+      comparator.pulse = pulse;
       if (deadline < 0) comparator.timer.disarm();
       else comparator.timer.arm(deadline);
     });
@@ -172,6 +178,8 @@ export class Hpet implements Device, MmioHandler {
         this.origin = this.count;
         this.since = this.clock.now();
       }
+      if (((value ^ this.genConf) & R.LEG_RT_CNF) !== 0)
+        for (const comparator of this.comparators) comparator.pulse = false;
       this.genConf = value & (R.ENABLE_CNF | R.LEG_RT_CNF);
     } else if (at === R.REG_GINTR_STA) this.status &= ~value;
     else if (at === R.REG_MAIN_CNT) {
@@ -186,7 +194,9 @@ export class Hpet implements Device, MmioHandler {
     if (comparator === undefined) return false;
     const register = (at - R.REG_TIMER) % R.TIMER_STRIDE;
     if (register === R.TN_CONF) {
+      const before = comparator.config;
       comparator.config = R.TN_PERIODIC_CAP | (value & R.TN_WRITABLE);
+      if (((before ^ comparator.config) & ~R.TN_PERIODIC) !== 0) comparator.pulse = false;
       comparator.setting = (value & R.TN_VAL_SET) !== 0;
     } else if (register === R.TN_COMPARATOR) {
       const periodic = (comparator.config & R.TN_PERIODIC) !== 0;
@@ -228,14 +238,16 @@ export class Hpet implements Device, MmioHandler {
       const steps = Math.floor(late / comparator.period) + 1;
       comparator.value = (comparator.value + steps * comparator.period) % WRAP;
     }
-    if ((comparator.config & R.TN_LEVEL) !== 0) {
-      this.status |= 1 << n;
-      this.drive();
-    } else {
+    if ((comparator.config & R.TN_LEVEL) !== 0) this.status |= 1 << n;
+    else {
       const line = this.lineOf(n);
-      line?.set(true);
-      line?.set(false);
+      this.comparators.forEach((other, m) => {
+        if (this.lineOf(m) === line) other.pulse = false;
+      });
+      this.drive();
+      comparator.pulse = true;
     }
+    this.drive();
     this.schedule(comparator, 1);
   }
 
@@ -248,8 +260,9 @@ export class Hpet implements Device, MmioHandler {
   private drive(): void {
     const replaces = (this.genConf & R.LEG_RT_CNF) !== 0;
     const high = new Set<IrqInput>();
-    this.comparators.forEach(({ config }, n) => {
-      const asserted = (this.status & (1 << n)) !== 0 && (config & R.TN_ENABLE) !== 0 && (config & R.TN_LEVEL) !== 0;
+    this.comparators.forEach(({ config, pulse }, n) => {
+      const level = (config & R.TN_LEVEL) !== 0 ? (this.status & (1 << n)) !== 0 : pulse;
+      const asserted = level && (config & R.TN_ENABLE) !== 0;
       const line = this.lineOf(n);
       if (asserted && line !== undefined) high.add(line);
     });

@@ -29,10 +29,11 @@ import {
   inject,
   injectable,
   stateFields,
-  stateNumber,
   stateNumbers,
 } from '@ringfence/sdk';
 import { ApicTimer } from './apic-timer.js';
+import { ErrorStatus } from './error-status.js';
+import { LocalVectors } from './local-vectors.js';
 import { Priorities } from './priorities.js';
 import * as R from './registers.js';
 
@@ -40,7 +41,7 @@ const COMPONENT = 'lapic';
 const VERSION = 1;
 
 const REGISTERS_BYTES = 0x1000;
-/** Everything but the timer, the local vector table and the priorities. */
+/** Everything that has no class of its own here. */
 const FIELDS = [
   'baseLow',
   'baseHigh',
@@ -50,11 +51,7 @@ const FIELDS = [
   'svr',
   'icrLow',
   'icrHigh',
-  'esr',
-  'errors', // since the error status was last read (or latched)
-  'errorSignalled',
   'extInt', // an ExtINT message waits
-  'lines', // levels of LINT0 and LINT1
 ] as const;
 type Registers = Record<(typeof FIELDS)[number], number>;
 
@@ -68,8 +65,9 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   private readonly window: AddressWindow;
   private readonly timer: ApicTimer;
   private readonly priorities = new Priorities();
-  private readonly lvt = new Int32Array(R.LVT_ENTRIES);
-  private r: Registers = powerUp(R.BASE_RESET, 0, 0);
+  private readonly vectors: LocalVectors;
+  private readonly errors: ErrorStatus;
+  private r: Registers = powerUp(R.BASE_RESET, 0);
 
   constructor(
     @inject(Tokens.Clock) clock: Clock,
@@ -81,9 +79,10 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
     @inject(Tokens.Options) options: LapicOptions,
   ) {
     this.family = R.apicFamily(model);
-    this.timer = new ApicTimer(clock, Math.max(1, Math.round(clock.hz / options.busHz)), () =>
-      this.local(R.LVT_TIMER, false),
-    );
+    const ticksPerBusClock = Math.max(1, Math.round(clock.hz / options.busHz));
+    this.timer = new ApicTimer(clock, ticksPerBusClock, () => this.vectors.raise(R.LVT_TIMER));
+    this.vectors = new LocalVectors(this.family.entries, (mode, vector, level) => this.take(mode, vector, level));
+    this.errors = new ErrorStatus(this.family.errors, () => this.vectors.raise(R.LVT_ERROR));
     this.window = windows.memory(REGISTERS_BYTES, this);
     this.powerUp(R.BASE_RESET, 0);
   }
@@ -95,8 +94,7 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   /** MultiProcessor Specification 1.4, 3.6.2.2 "Virtual Wire Mode": the 8259s and NMI pass through. */
   handOver(): void {
     this.r.svr |= R.SVR_ENABLE;
-    this.lvt[R.LVT_LINT0] = APIC_EXTINT << R.DELIVERY_MODE_SHIFT;
-    this.lvt[R.LVT_LINT0 + 1] = APIC_NMI << R.DELIVERY_MODE_SHIFT;
+    this.vectors.virtualWire();
     this.update();
   }
 
@@ -130,8 +128,9 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   }
 
   private powerUp(baseLow: number, baseHigh: number): void {
-    this.r = powerUp(baseLow, baseHigh, this.r.lines);
-    this.lvt.fill(R.MASKED);
+    this.r = powerUp(baseLow, baseHigh);
+    this.vectors.reset();
+    this.errors.reset();
     this.priorities.clear();
     this.timer.reset();
     this.placeWindow();
@@ -147,20 +146,18 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   // ------------------------------------------------------------------------------ interrupts
 
   setLint(pin: 0 | 1, level: boolean): void {
-    const bit = 1 << pin;
-    if (((this.r.lines & bit) !== 0) === level) return;
-    this.r.lines ^= bit;
+    if (!this.vectors.setLine(pin, level)) return;
     if (!this.enabled) {
       // The pins are INTR and NMI.
       if (pin === 1 && level) this.pins.nmi();
     } else {
-      this.sample(pin, level);
+      this.vectors.sample(pin, level);
     }
     this.update();
   }
 
   get routesNmi(): boolean {
-    return (this.lvt[R.LVT_LINT0] & R.MASKED) === 0 && this.mode(R.LVT_LINT0) === APIC_NMI;
+    return this.vectors.routesNmi;
   }
 
   accept(destination: number, logical: boolean, mode: number, vector: number, level: boolean): boolean {
@@ -182,32 +179,6 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
     return external;
   }
 
-  /** Whether a pin's entry hears it. `rising`: just now. */
-  private sample(pin: number, rising: boolean): void {
-    const index = R.LVT_LINT0 + pin;
-    const entry = this.lvt[index];
-    const high = (this.r.lines & (1 << pin)) !== 0;
-    // LINT1 has no level-triggered interrupts, and other modes than fixed have none.
-    const byLevel = pin === 0 && (entry & R.TRIGGER_LEVEL) !== 0 && this.mode(index) === APIC_FIXED;
-    if (!byLevel) {
-      if (rising && this.mode(index) !== APIC_EXTINT) this.local(index, false);
-    } else if (high && (entry & (R.REMOTE_IRR | R.MASKED)) === 0) {
-      this.lvt[index] |= R.REMOTE_IRR;
-      this.local(index, true);
-    }
-  }
-
-  /** An interrupt of the local vector table. */
-  private local(index: number, level: boolean): void {
-    const entry = this.lvt[index];
-    const fixed = index === R.LVT_TIMER || index === R.LVT_ERROR;
-    if ((entry & R.MASKED) === 0) this.take(fixed ? APIC_FIXED : this.mode(index), entry & R.VECTOR, level);
-  }
-
-  private mode(index: number): number {
-    return (this.lvt[index] >>> R.DELIVERY_MODE_SHIFT) & 7;
-  }
-
   /** Takes an interrupt in; false when it cannot now. */
   private take(mode: number, vector: number, level: boolean): boolean {
     switch (mode) {
@@ -215,7 +186,7 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
       case APIC_LOWEST:
         if ((this.r.svr & R.SVR_ENABLE) === 0) return false;
         if (vector < 16) {
-          this.error(R.RECEIVED_ILLEGAL_VECTOR);
+          this.errors.note(R.RECEIVED_ILLEGAL_VECTOR);
           return true;
         }
         this.priorities.request(vector, level);
@@ -250,42 +221,22 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   }
 
   private externalWaits(): boolean {
-    if (this.r.extInt !== 0) return true;
-    const { lines } = this.r;
-    for (let pin = 0; pin < 2; pin++) {
-      const index = R.LVT_LINT0 + pin;
-      const heard = (this.lvt[index] & R.MASKED) === 0 && this.mode(index) === APIC_EXTINT;
-      if (heard && (lines & (1 << pin)) !== 0) return true;
-    }
-    return false;
+    return this.r.extInt !== 0 || this.vectors.externalWaits;
   }
 
   private update(): void {
-    const { lines } = this.r;
-    this.pins.setIntr(this.enabled ? this.priorities.next() >= 0 || this.externalWaits() : (lines & 1) !== 0);
+    const { vectors, priorities } = this;
+    this.pins.setIntr(this.enabled ? priorities.next() >= 0 || this.externalWaits() : vectors.line(0));
   }
 
   private endOfInterrupt(): void {
     const vector = this.priorities.finish();
     if (vector < 0) return;
     if (this.priorities.byLevel(vector)) {
-      const lint0 = this.lvt[R.LVT_LINT0];
-      if ((lint0 & R.REMOTE_IRR) !== 0 && (lint0 & R.VECTOR) === vector) {
-        this.lvt[R.LVT_LINT0] &= ~R.REMOTE_IRR;
-        this.sample(0, false);
-      }
+      this.vectors.endOfInterrupt(vector);
       this.bus.endOfInterrupt(vector);
     }
     this.update();
-  }
-
-  /** The error interrupt comes once until software has looked. */
-  private error(bit: number): void {
-    if ((this.family.errors & bit) === 0) return;
-    this.r.errors |= bit;
-    if (this.r.errorSignalled !== 0) return;
-    this.r.errorSignalled = 1;
-    this.local(R.LVT_ERROR, false);
   }
 
   // ------------------------------------------------------------------------------ interprocessor interrupts
@@ -299,13 +250,13 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
     if (mode === APIC_EXTINT) return; // reserved
     if (mode === APIC_INIT && (icrLow & R.ICR_ASSERT) === 0) return; // arbitration IDs are synchronized
     if (mode <= APIC_LOWEST && vector < 16) {
-      this.error(R.SEND_ILLEGAL_VECTOR);
-      if (shorthand === R.TO_SELF) this.error(R.RECEIVED_ILLEGAL_VECTOR);
+      this.errors.note(R.SEND_ILLEGAL_VECTOR);
+      if (shorthand === R.TO_SELF) this.errors.note(R.RECEIVED_ILLEGAL_VECTOR);
     } else if (shorthand === R.TO_SELF || shorthand === R.TO_ALL) {
       if (mode === APIC_FIXED) this.take(mode, vector, false);
     } else if (shorthand === 0) {
       const accepted = this.addressed(icrHigh >>> 24, (icrLow & R.ICR_LOGICAL) !== 0) && this.take(mode, vector, false);
-      if (!accepted) this.error(R.SEND_ACCEPT);
+      if (!accepted) this.errors.note(R.SEND_ACCEPT);
     }
   }
 
@@ -324,13 +275,13 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   private readRegister(register: number): number {
     const { r, timer, priorities } = this;
     if (register >= R.ISR && register < R.ESR) return priorities.word((register - R.ISR) >> 4);
-    const index = this.lvtIndex(register);
-    if (index >= 0) return this.lvt[index];
+    const index = this.vectors.indexOf(register);
+    if (index >= 0) return this.vectors.read(index);
     switch (register) {
       case R.ID:
         return r.id << 24;
       case R.VERSION:
-        return (this.lastEntry() << 16) | R.APIC_VERSION;
+        return (this.vectors.last << 16) | R.APIC_VERSION;
       case R.TPR:
         return priorities.tpr;
       case R.APR:
@@ -347,8 +298,8 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
       case R.SVR:
         return r.svr;
       case R.ESR:
-        if (!this.family.latchesErrors) this.latchErrors();
-        return r.esr;
+        if (!this.family.latchesErrors) this.errors.latch();
+        return this.errors.value;
       case R.ICR_LOW:
         return r.icrLow;
       case R.ICR_HIGH:
@@ -360,14 +311,14 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
       case R.DIVIDE:
         return timer.divide;
       default:
-        this.error(R.ILLEGAL_REGISTER);
+        this.errors.note(R.ILLEGAL_REGISTER);
         return 0;
     }
   }
 
   private writeRegister(register: number, value: number): void {
     const { r, family } = this;
-    const index = this.lvtIndex(register);
+    const index = this.vectors.indexOf(register);
     if (index >= 0) {
       this.writeVector(index, value);
       return;
@@ -393,11 +344,12 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
         break;
       case R.SVR:
         r.svr = (value & family.svrWritable) | (R.SVR_RESET & ~family.svrWritable);
-        if ((value & R.SVR_ENABLE) === 0) for (let i = 0; i < R.LVT_ENTRIES; i++) this.writeVector(i, this.lvt[i]);
+        if ((value & R.SVR_ENABLE) === 0)
+          for (let i = 0; i < R.LVT_ENTRIES; i++) this.writeVector(i, this.vectors.read(i));
         this.bus.receiverChanged();
         break;
       case R.ESR:
-        if (family.latchesErrors) this.latchErrors();
+        if (family.latchesErrors) this.errors.latch();
         break;
       case R.ICR_LOW:
         r.icrLow = value & R.ICR_WRITABLE;
@@ -414,40 +366,17 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
         break;
       default: {
         const readOnly = [R.VERSION, R.APR, R.PPR, R.RRD, R.CURRENT_COUNT].includes(register);
-        if (!readOnly && (register < R.ISR || register >= R.ESR)) this.error(R.ILLEGAL_REGISTER);
+        if (!readOnly && (register < R.ISR || register >= R.ESR)) this.errors.note(R.ILLEGAL_REGISTER);
       }
     }
     this.update();
   }
 
-  /** Which entry of the vector table a register is, or -1. */
-  private lvtIndex(register: number): number {
-    const index = (register - R.LVT) >> 4;
-    return index >= 0 && index < R.LVT_ENTRIES && (this.family.entries & (1 << index)) !== 0 ? index : -1;
-  }
-
-  /** "Max LVT Entry": their number less one. */
-  private lastEntry(): number {
-    let count = 0;
-    for (let i = 0; i < R.LVT_ENTRIES; i++) if ((this.family.entries & (1 << i)) !== 0) count++;
-    return count - 1;
-  }
-
   private writeVector(index: number, value: number): void {
-    const remote = this.lvt[index] & R.REMOTE_IRR & (value & R.TRIGGER_LEVEL ? -1 : 0);
-    const mask = (this.r.svr & R.SVR_ENABLE) === 0 ? R.MASKED : 0;
-    this.lvt[index] = (value & R.LVT_WRITABLE[index]) | remote | mask;
-    const entry = this.lvt[index];
+    this.vectors.write(index, value, (this.r.svr & R.SVR_ENABLE) === 0);
+    const entry = this.vectors.read(index);
     if (index === R.LVT_TIMER) this.timer.setMode((entry & R.TIMER_PERIODIC) !== 0, (entry & R.MASKED) === 0);
-    if (index === R.LVT_LINT0) this.sample(0, false);
     this.update();
-  }
-
-  /** SDM Vol. 3A, "Error Handling". */
-  private latchErrors(): void {
-    this.r.esr = this.r.errors;
-    this.r.errors = 0;
-    this.r.errorSignalled = 0;
   }
 
   // ------------------------------------------------------------------------------ state
@@ -455,7 +384,8 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   saveState(): StateRecord {
     const data = {
       registers: { ...this.r },
-      lvt: Object.fromEntries([...this.lvt].map((entry, i) => [LVT_NAMES[i], entry])),
+      vectors: this.vectors.saveState(),
+      errors: this.errors.saveState(),
       priorities: this.priorities.saveState(),
       timer: this.timer.saveState(),
     };
@@ -465,12 +395,13 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   loadState(record: StateRecord): void {
     const data = checkedState(record, COMPONENT, VERSION);
     const registers = stateNumbers(stateFields(data, 'registers'), FIELDS);
-    const table = stateFields(data, 'lvt');
-    const lvt = LVT_NAMES.map((name) => stateNumber(table, name));
+    const vectors = LocalVectors.parseState(data, 'vectors');
+    const errors = ErrorStatus.parseState(data, 'errors');
     const priorities = Priorities.parseState(data, 'priorities');
     const timer = ApicTimer.parseState(data, 'timer');
     this.r = registers;
-    this.lvt.set(lvt);
+    this.vectors.restore(vectors);
+    this.errors.restore(errors);
     this.priorities.restore(priorities);
     this.timer.restore(timer);
     this.placeWindow();
@@ -478,10 +409,8 @@ export class LocalApicChip implements Device, MmioHandler, LocalApic {
   }
 }
 
-const LVT_NAMES = ['timer', 'thermal', 'performance', 'lint0', 'lint1', 'error'];
-
-/** SDM Vol. 3A, "Local APIC State After Power-Up or Reset". The levels of the pins are the board's. */
-function powerUp(baseLow: number, baseHigh: number, lines: number): Registers {
+/** SDM Vol. 3A, "Local APIC State After Power-Up or Reset". */
+function powerUp(baseLow: number, baseHigh: number): Registers {
   const zero = Object.fromEntries(FIELDS.map((field) => [field, 0])) as Registers;
-  return { ...zero, baseLow, baseHigh, lines, dfr: R.DFR_FLAT, svr: R.SVR_RESET };
+  return { ...zero, baseLow, baseHigh, dfr: R.DFR_FLAT, svr: R.SVR_RESET };
 }

@@ -32,6 +32,7 @@ export const LVT_TIMER = 0;
 export const LVT_THERMAL = 1;
 export const LVT_PERFORMANCE = 2;
 export const LVT_LINT0 = 3;
+export const LVT_LINT1 = 4;
 export const LVT_ERROR = 5;
 export const LVT_ENTRIES = 6;
 

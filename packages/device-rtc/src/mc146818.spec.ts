@@ -160,6 +160,20 @@ describe('Mc146818', () => {
     expect([8, 64, 3072].map((mib) => word(mib, 0x34))).toEqual([0, 768, 48896]);
   });
 
+  it('bit 7 of the index port masks NMI, until it is written without or the board is reset; a snapshot keeps it', () => {
+    const { chip, kit, write } = setUp();
+    chip.portWrite('cmos', 0, 1, 0x8f);
+    expect(kit.nmiGate.masked).toBe(true);
+    const other = setUp();
+    other.chip.loadState(chip.saveState());
+    expect(other.kit.nmiGate.masked).toBe(true);
+    write(0x0f, 1);
+    expect(kit.nmiGate.masked).toBe(false);
+    chip.portWrite('cmos', 0, 1, 0x80);
+    chip.reset();
+    expect(kit.nmiGate.masked).toBe(false);
+  });
+
   it('keeps clock and memory through a reset, and no interrupt', () => {
     const { chip, read, write, seconds, irq } = setUp();
     write(0x0f, 0x0a);

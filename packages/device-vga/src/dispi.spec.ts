@@ -30,7 +30,10 @@ describe('the DISPI registers', () => {
     expect([YRES, VIRT_WIDTH, VIRT_HEIGHT].map(dispiRead)).toEqual([256, 0x3ff8, 256]);
     dispi(Y_OFFSET, 5);
     dispi(X_OFFSET, 0xffff);
-    expect([X_OFFSET, Y_OFFSET].map(dispiRead)).toEqual([0x3ff8 - 2560, 0]);
+    expect([X_OFFSET, Y_OFFSET].map(dispiRead)).toEqual([0, 0]);
+    dispi(VIRT_WIDTH, 2560);
+    dispi(X_OFFSET, 5);
+    expect([X_OFFSET, YRES].map(dispiRead)).toEqual([5, 256]);
   });
 
   it('clear what will be shown, unless told not to', () => {

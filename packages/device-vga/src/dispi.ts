@@ -22,6 +22,7 @@ const ID_NEWEST = 0xb0c5;
 const MAX_XRES = 2560;
 const MAX_YRES = 1600;
 const MAX_BPP = 32;
+const MAX_VIRT_WIDTH = 0x3ff8;
 /** 15 bits a pixel take 16; anything that is no depth becomes 8. */
 const STORAGE_BITS: Readonly<Record<number, number>> = { 4: 4, 8: 8, 15: 16, 16: 16, 24: 24, 32: 32 };
 
@@ -153,12 +154,15 @@ export class Dispi {
     if (!this.enabled) return;
     if (STORAGE_BITS[values[BPP]] === undefined) values[BPP] = 8;
     values[XRES] = Math.min(Math.max(values[XRES] & ~7, 8), MAX_XRES);
-    values[VIRT_WIDTH] = Math.min(Math.max(values[VIRT_WIDTH] & ~7, values[XRES]), 0x3ff8);
+    values[VIRT_WIDTH] = Math.min(Math.max(values[VIRT_WIDTH] & ~7, values[XRES]), MAX_VIRT_WIDTH);
     const lines = Math.floor(VIDEO_MEMORY_BYTES / this.bytesPerLine);
     values[YRES] = Math.min(Math.max(values[YRES], 1), MAX_YRES, lines);
     values[VIRT_HEIGHT] = Math.min(lines, 0xffff);
-    values[X_OFFSET] = Math.min(values[X_OFFSET], values[VIRT_WIDTH] - values[XRES]);
     values[Y_OFFSET] = Math.min(values[Y_OFFSET], lines - values[YRES]);
+    // Lines may begin anywhere in memory, as long as the last one ends in it.
+    values[X_OFFSET] = Math.min(values[X_OFFSET], MAX_VIRT_WIDTH);
+    const end = (values[Y_OFFSET] + values[YRES]) * this.bytesPerLine + (values[X_OFFSET] * this.storageBits) / 8;
+    if (end > VIDEO_MEMORY_BYTES) values[X_OFFSET] = 0;
   }
 
   private get storageBits(): number {

@@ -1,3 +1,4 @@
+/** Text as characters, the register files and their ports, the retrace in virtual time; the device contract. */
 import type { TextFrame } from '@ringfence/sdk';
 import { deviceContract, makeDeviceKit } from '@ringfence/testkit';
 import { describe, expect, it } from 'vitest';

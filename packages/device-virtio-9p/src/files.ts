@@ -64,14 +64,14 @@ export const write: Handler = ({ folder, fids }, request, reply) => {
   reply.u32(folder.write(path, offset, from));
 };
 
-/** Entries are numbered in the folder's order; one that vanishes meanwhile is left out. */
+/** Entries are numbered in the folder's order as it was at its beginning; one that vanishes meanwhile is left out. */
 export const readFolder: Handler = (session, request, reply) => {
-  const { folder, fids } = session;
+  const { fids } = session;
   const { path, mode } = fids.get(request.u32());
   const first = request.u64();
   const count = Math.min(request.u32(), session.room);
   if (mode === 'closed') throw new FolderError('EBADF');
-  const names = ['.', '..', ...folder.list(path)];
+  const names = session.listing(path, first === 0);
   const at = reply.length;
   reply.u32(0);
   const start = reply.length;
@@ -91,12 +91,11 @@ export const readFolder: Handler = (session, request, reply) => {
   reply.length = end;
 };
 
-export const link: Handler = ({ folder, fids }, request, reply) => {
+export const link: Handler = ({ folder, fids, room }, request, reply) => {
   const target = folder.readLink(fids.get(request.u32()).path);
-  if (textBytes(target) > MOST_LINK) throw new FolderError('ENAMETOOLONG');
+  if (textBytes(target) > room) throw new FolderError('ENAMETOOLONG');
   reply.text(target);
 };
-const MOST_LINK = 4096;
 
 export const makeFolder: Handler = ({ folder, fids }, request, reply) => {
   const path = below(fids.get(request.u32()).path, request.text());

@@ -5,7 +5,7 @@
  * (unless the share shows the host's). Refused: links and device files made by the client (EPERM), extended attributes and
  * authentication (EOPNOTSUPP). Locks are granted: there is nobody else. An open file that is removed is gone.
  */
-import { FolderError, LINUX_ERRNO, type SharedFolder } from '@ringfence/sdk';
+import { FolderError, type FolderPath, LINUX_ERRNO, type SharedFolder } from '@ringfence/sdk';
 import { Fids } from './fids.js';
 import { attributes, setAttributes, statfs } from './attributes.js';
 import { create, link, makeFolder, open, read, readFolder, rename, renameAt, unlink, write } from './files.js';
@@ -28,6 +28,8 @@ export interface Session {
   readonly epoch: number;
   /** Bytes of data that fit into a reply of this session. */
   readonly room: number;
+  /** Names in a folder with `.` and `..`, looked up anew or as they last were. */
+  listing(path: FolderPath, anew: boolean): readonly string[];
 }
 
 /** Reads the rest of a request and writes the rest of its reply. Throws `FolderError`. */
@@ -68,6 +70,8 @@ export class NineServer implements Session {
   readonly fids = new Fids();
   /** 0 until a version is agreed. */
   messageBytes = 0;
+  /** The folder listed last, so that a long one is not listed again for each piece. Derived: not saved. */
+  private listed: { readonly of: string; readonly names: readonly string[] } | undefined;
 
   constructor(
     readonly folder: SharedFolder,
@@ -81,6 +85,13 @@ export class NineServer implements Session {
   reset(): void {
     this.fids.clear();
     this.messageBytes = 0;
+    this.listed = undefined;
+  }
+
+  listing(path: FolderPath, anew: boolean): readonly string[] {
+    const of = path.join('/');
+    if (anew || this.listed?.of !== of) this.listed = { of, names: ['.', '..', ...this.folder.list(path)] };
+    return this.listed.names;
   }
 
   /** Answers the bytes of the reply, written to `into`, which has MOST_BYTES. */

@@ -206,6 +206,18 @@ describe('openDrives', () => {
     expect(drives[2].storage.write(0, new Uint8Array(512))).toBe(false);
   });
 
+  it('gives each interface units of its own', () => {
+    const image = file(pattern(4096));
+    const virtio = { file: image, interface: 'virtio' };
+    const drives = open(virtio, { file: image }, { ...virtio, media: 'cdrom' }, { ...virtio, unit: 0 });
+    expect(drives.map((drive) => [drive.interface, drive.unit, drive.media])).toEqual([
+      ['ide', 0, 'disk'],
+      ['virtio', 0, 'disk'],
+      ['virtio', 1, 'disk'],
+      ['virtio', 2, 'cdrom'],
+    ]);
+  });
+
   it.each<[string, () => DriveInput[], string]>([
     ['a missing file', () => [{ file: join(folder, 'nothing') }], 'RF_DISK_NOT_FOUND'],
     ['a folder', () => [{ file: folder }], 'RF_DISK_UNREADABLE'],

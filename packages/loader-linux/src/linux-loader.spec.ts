@@ -5,12 +5,15 @@ import {
   BOOT_FLAG,
   HDR_BOOT_FLAG,
   HDR_CMDLINE_SIZE,
+  HDR_CMD_LINE_PTR,
   HDR_CODE32_START,
+  HDR_HEAP_END_PTR,
   HDR_INITRD_ADDR_MAX,
   HDR_INIT_SIZE,
   HDR_LOADFLAGS,
   HDR_MAGIC,
   HDR_PREF_ADDRESS,
+  HDR_RAMDISK_IMAGE,
   HDR_SETUP_SECTS,
   HDR_SYSSIZE,
   HDR_VERSION,
@@ -117,6 +120,27 @@ describe('Linux boot protocol', () => {
     };
     expect(at(bzImage())).toBe(8 * MB - 8192);
     expect(at(bzImage((v) => v.setUint32(HDR_INITRD_ADDR_MAX, 4 * MB - 1, true)))).toBe(4 * MB - 8192);
+  });
+
+  it('lays out the real-mode entry for firmware, and leaves the file as it is', () => {
+    const initrd = new Uint8Array(5000);
+    // A Buffer, as files are read: its `slice` would not copy.
+    const file = Buffer.from(bzImage());
+    const request = { kernel: file, kernelName: 'k', commandLine: 'quiet', ramBytes: 8 * MB, options: {}, initrd };
+    const { setup, payload, commandLine, initrd: placed } = loader.forFirmware(request);
+    expect(file.equals(bzImage())).toBe(true);
+    expect([setup.address, setup.bytes.length, payload.address, payload.bytes.length]).toEqual([
+      0x10000, 1536, 0x100000, 1000,
+    ]);
+    expect(Buffer.from(commandLine.bytes).toString()).toBe('quiet\0');
+    const view = new DataView(setup.bytes.buffer, setup.bytes.byteOffset);
+    expect(view.getUint8(HDR_LOADFLAGS)).toBe(0x81);
+    expect(view.getUint16(HDR_HEAP_END_PTR, true)).toBe(0xfe00);
+    expect(view.getUint32(HDR_CMD_LINE_PTR, true)).toBe(commandLine.address);
+    // The top megabyte is the firmware's.
+    expect(placed).toEqual({ address: 7 * MB - 8192, bytes: initrd });
+    expect(view.getUint32(HDR_RAMDISK_IMAGE, true)).toBe(7 * MB - 8192);
+    expect(refusal(() => loader.forFirmware({ ...request, ramBytes: 1.25 * MB }))).toBe('RF_KERNEL_TOO_LARGE');
   });
 
   it('takes a syssize rounded up, as memtest86+ has', () => {

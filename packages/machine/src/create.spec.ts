@@ -15,6 +15,7 @@ import {
 import { z } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { ToySerial, ToyTimer, toyMachine } from './testing/toy-board.js';
+import type { CreateMachineOptions } from './types.js';
 
 function refusal(config: MachineConfigInput, extra: readonly Part[] = [], kernel = new Uint8Array([0x55])) {
   try {
@@ -125,6 +126,52 @@ describe('a configuration is refused', () => {
       resources: {},
     };
     expect(refusal({}, [line])).toMatch(/^RF_PLUGIN_INVALID: device "lineless" asks for interrupt line "out"/);
+  });
+});
+
+describe('a device that belongs to some processors', () => {
+  const part = (cpuFeature: 'apic' | 'pse'): Part => ({
+    kind: 'device',
+    name: 'companion',
+    summary: '',
+    useClass: ToySerial,
+    channel: 'x',
+    resources: {},
+    cpuFeature,
+  });
+
+  it('stands beside those only', () => {
+    expect(toyMachine([], {}, {}, [part('pse')]).device('companion')).toBeDefined();
+    expect(toyMachine([], {}, {}, [part('apic')]).device('companion')).toBeUndefined();
+    expect(toyMachine([], { devices: { companion: false } }, {}, [part('apic')]).device('companion')).toBeUndefined();
+  });
+
+  it('is refused beside another when the configuration names it', () => {
+    expect(refusal({ devices: { companion: {} } }, [part('pse')])).toBeUndefined();
+    expect(refusal({ devices: { companion: {} } }, [part('apic')])).toMatch(
+      /^RF_CONTRADICTION: device "companion" needs a processor with the feature "apic"/,
+    );
+  });
+});
+
+describe('a device that stands on the board on request', () => {
+  const extra: Part = {
+    kind: 'device',
+    name: 'extra',
+    summary: '',
+    useClass: ToySerial,
+    resources: {},
+    channel: 'extra',
+    onRequest: true,
+  };
+  const stands = (config: MachineConfigInput, channels?: CreateMachineOptions['channels']): boolean =>
+    toyMachine([], config, { channels }, [extra]).device('extra') !== undefined;
+
+  it('is there when the configuration names it, or when its channel leads somewhere', () => {
+    const channel = { send: () => {}, receive: () => -1, onReceive: () => {} };
+    expect([stands({}), stands({}, { other: channel })]).toEqual([false, false]);
+    expect([stands({ devices: { extra: {} } }), stands({}, { extra: channel })]).toEqual([true, true]);
+    expect(stands({ devices: { extra: false } }, { extra: channel })).toBe(false);
   });
 });
 

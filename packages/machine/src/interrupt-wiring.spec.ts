@@ -1,5 +1,5 @@
 /** The board's interrupt wires, with chips that write down what reaches them. */
-import type { GuestExecutor, InterruptController, IoApic, LocalApic } from '@ringfence/sdk';
+import type { GuestExecutor, LocalApic } from '@ringfence/sdk';
 import { describe, expect, it } from 'vitest';
 import { InterruptWiring } from './interrupt-wiring.js';
 
@@ -13,7 +13,7 @@ function setUp(apics: boolean) {
   wiring.controller = {
     setIrq: say('irq'),
     acknowledge: () => (say('inta')(), 0x128),
-  } as InterruptController;
+  };
   const local = { routesNmi: false };
   const io = { routesNmi: false };
   if (apics) {
@@ -32,7 +32,7 @@ function setUp(apics: boolean) {
       setInput: say('input'),
       endOfInterrupt: say('eoi'),
       retry: say('retry'),
-    } as unknown as IoApic;
+    };
   }
   wiring.connect({ setIntr: say('intr'), raiseNmi: say('nmi') } as unknown as GuestExecutor);
   log.length = 0;
@@ -53,6 +53,31 @@ describe('without a local APIC', () => {
 });
 
 describe('with both APICs', () => {
+  it('a line from 16 on reaches the I/O APIC alone', () => {
+    const { wiring, said } = setUp(true);
+    wiring.line(20).set(true);
+    expect(said()).toEqual(['input 20 +']);
+  });
+
+  it('a driver may have a line alone: the others are cut off, and count again afterwards', () => {
+    const { wiring, said } = setUp(true);
+    const [timer, replacement] = [wiring.line(0), wiring.line(0)];
+    timer.set(true);
+    said();
+    replacement.alone(true);
+    expect(said()).toEqual(['irq 0 -', 'input 2 -']);
+    timer.set(false);
+    timer.set(true);
+    expect(said().every((what) => what.endsWith('-'))).toBe(true);
+    replacement.set(true);
+    expect(said()).toEqual(['irq 0 +', 'input 2 +']);
+    timer.alone(false); // it has not cut anyone off
+    expect(said()).toEqual([]);
+    replacement.set(false);
+    replacement.alone(false);
+    expect(said()).toEqual(['irq 0 -', 'input 2 -', 'irq 0 +', 'input 2 +']);
+  });
+
   it('a line reaches the 8259s and the input of its number, the timer’s input 2; its drivers are ORed', () => {
     const { wiring, said } = setUp(true);
     const [one, other] = [wiring.line(9), wiring.line(9)];

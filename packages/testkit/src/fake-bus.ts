@@ -2,7 +2,7 @@
  * A bus with scripted ports: what a processor's spec plugs a core into. Ports without a script float high. Every access
  * is logged as short text (`in 60/1 = fa`, `out 43/1 = 34`), so that a spec can compare the whole conversation.
  */
-import type { Bus } from '@ringfence/sdk';
+import type { Bus, LocalApicBase } from '@ringfence/sdk';
 
 export type PortReader = (size: number) => number;
 export type PortWriter = (value: number, size: number) => void;
@@ -18,6 +18,8 @@ export class FakeBus implements Bus {
   onAcknowledge: () => void = () => {};
   /** Level of IGNNE#. */
   ignoreFloatErrors = false;
+  /** None unless a spec puts one here. */
+  localApic: LocalApicBase | undefined = undefined;
   /** What `now` answers. */
   time: number | (() => number) = 0;
   private readonly readers = new Map<number, PortReader>();

@@ -5,7 +5,8 @@
  */
 import { concat } from './internet.js';
 import type { HostStream, StreamEvents } from './host-network.js';
-import { MAX_WINDOW, type TcpConnection, type TcpService } from './tcp-connection.js';
+import type { TcpConnection } from './tcp-connection.js';
+import { MAX_WINDOW, type TcpService } from './tcp-contract.js';
 
 export class HostRelay implements TcpService {
   private connection: TcpConnection | undefined;

@@ -6,7 +6,7 @@ import { RingfenceError, type StateRecord } from '@ringfence/sdk';
 import { GATEWAY, isOurs } from './plan.js';
 import { DiscardService, EchoService, HttpService, type SavedService, type ServedFiles } from './services.js';
 import { RELAY } from './nat.js';
-import type { TcpService } from './tcp-connection.js';
+import type { TcpService } from './tcp-contract.js';
 import type { TcpAcceptor, TcpServices } from './tcp-stack.js';
 import type { TcpSegment } from './tcp-segment.js';
 

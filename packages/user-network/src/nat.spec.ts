@@ -209,6 +209,15 @@ describe('names of the outside', () => {
     expect([payload[3] & 15, payload[7]]).toEqual([code, answers]);
   });
 
+  it('are some: the host is not asked about what can be none', () => {
+    const { host, station } = setUp();
+    const bytes = query(1);
+    bytes[13] = 0;
+    station.udp(NAME_SERVER, 53, bytes);
+    expect(host.questions).toEqual([]);
+    expect(station.datagrams()[0].payload[3] & 15).toBe(3);
+  });
+
   it('have nothing but IPv4 addresses', () => {
     const { host, station } = setUp();
     station.udp(NAME_SERVER, 53, query(28));

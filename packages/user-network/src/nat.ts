@@ -5,7 +5,16 @@
  * that the host says is itself, unless `loopback` gives 10.0.2.2 to the guest for 127.0.0.1. Addresses that answer a UDP flow
  * must be some it has talked to. Does not do ICMP, IPv6, or anything for a snapshot: what is loaded starts without flows.
  */
-import { addressReply, dnsReply, RCODE_NAME, RCODE_OK, RCODE_SERVER, TYPE_A, type DnsQuery } from './dns.js';
+import {
+  addressReply,
+  dnsReply,
+  RCODE_NAME,
+  RCODE_OK,
+  RCODE_SERVER,
+  TYPE_A,
+  isHostName,
+  type DnsQuery,
+} from './dns.js';
 import type { ForwardedStream, HostDatagrams, HostNetwork } from './host-network.js';
 import { HostRelay } from './host-relay.js';
 import { formatIpv4, parseIpv4 } from './internet.js';
@@ -173,7 +182,8 @@ export class Nat {
   resolve(query: DnsQuery, answer: (reply: Uint8Array) => void): boolean {
     if (this.host === undefined) return false;
     // The guest's network has no IPv6 and we know of no other records: the name may exist, with nothing of that type.
-    if (query.type !== TYPE_A) answer(dnsReply(query, RCODE_OK, []));
+    if (!isHostName(query.name)) answer(dnsReply(query, RCODE_NAME, []));
+    else if (query.type !== TYPE_A) answer(dnsReply(query, RCODE_OK, []));
     else if (this.questions >= MAX_PENDING) answer(dnsReply(query, RCODE_SERVER, []));
     else this.ask(this.host, { ...query, message: query.message.slice() }, answer);
     return true;

@@ -5,7 +5,8 @@
  */
 import { RingfenceError, type StateRecord } from '@ringfence/sdk';
 import { concat } from './internet.js';
-import { MAX_WINDOW, type TcpConnection, type TcpService } from './tcp-connection.js';
+import type { TcpConnection } from './tcp-connection.js';
+import { MAX_WINDOW, type TcpService } from './tcp-contract.js';
 
 export type ServedFiles = ReadonlyMap<string, Uint8Array>;
 

@@ -10,51 +10,9 @@
  * acknowledgements, urgent data, simultaneous open, keep-alive; `idle` connections end by a limit instead.
  */
 import type { ByteQueue } from './byte-queue.js';
+import { MAX_WINDOW, type TcpEnds, type TcpHost, type TcpService, type TcpState } from './tcp-contract.js';
 import { ACK, FIN, MSS, PSH, RST, SYN, distance, type TcpSegment } from './tcp-segment.js';
 
-export type TcpState =
-  | 'syn-sent'
-  | 'syn-received'
-  | 'established'
-  | 'fin-wait-1'
-  | 'fin-wait-2'
-  | 'close-wait'
-  | 'closing'
-  | 'last-ack'
-  | 'time-wait'
-  | 'closed';
-
-/** What a connection serves. It is called with the connection it belongs to. */
-export interface TcpService {
-  /** How many more bytes it takes. It may not promise less later than it promised and was not sent. */
-  room(connection: TcpConnection): number;
-  /** Preconditions: within `room`. */
-  receive(connection: TcpConnection, data: Uint8Array): void;
-  /** The peer sends no more. */
-  finished(connection: TcpConnection): void;
-  /** The connection is there, or there is room in its queue again. */
-  writable(connection: TcpConnection): void;
-  /** It is over; `orderly` when both sides had said so. */
-  closed(orderly: boolean): void;
-}
-
-/** What a connection needs of the stack around it. */
-export interface TcpHost {
-  now(): number;
-  readonly hz: number;
-  /** Sends one segment; false when the backlog is full: `resume` is called once it is not. */
-  transmit(connection: TcpConnection, sequence: number, flags: number, data?: Uint8Array): boolean;
-}
-
-export interface TcpEnds {
-  readonly local: number;
-  readonly localPort: number;
-  readonly remote: number;
-  readonly remotePort: number;
-}
-
-export const SEND_BYTES = 65_536;
-export const MAX_WINDOW = 65_535;
 /** Seconds. */
 const RETRANSMIT = 1;
 const MAX_RETRANSMIT = 60;
@@ -301,7 +259,7 @@ export class TcpConnection implements TcpEnds {
     const taken = data.subarray(0, Math.min(data.length, this.window));
     this.rcvNxt = (this.rcvNxt + taken.length) >>> 0;
     if (taken.length > 0) this.service.receive(this, taken);
-    if ((this.state) === 'closed') return;
+    if (this.state === 'closed') return;
     const finished = fin && taken.length === data.length;
     if (finished) this.rcvNxt = (this.rcvNxt + 1) >>> 0;
     if (data.length > 0 || finished) this.sendAck();

@@ -6,16 +6,8 @@
 import { RingfenceError, stateNumbers, type StateRecord, type StateValue } from '@ringfence/sdk';
 import { ByteQueue } from './byte-queue.js';
 import { PROTOCOL_TCP, type Ipv4Packet } from './ipv4.js';
-import {
-  MAX_WINDOW,
-  NUMBERS,
-  SEND_BYTES,
-  TcpConnection,
-  type TcpEnds,
-  type TcpHost,
-  type TcpService,
-  type TcpState,
-} from './tcp-connection.js';
+import { NUMBERS, TcpConnection } from './tcp-connection.js';
+import { MAX_WINDOW, SEND_BYTES, type TcpEnds, type TcpHost, type TcpService, type TcpState } from './tcp-contract.js';
 import { ACK, RST, SYN, parseTcp, resetFor, tcpSegment, type TcpSegment } from './tcp-segment.js';
 
 export const MAX_CONNECTIONS = 128;

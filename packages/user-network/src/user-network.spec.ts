@@ -206,7 +206,12 @@ describe('the state of a network', () => {
     }
     for (let i = 0; i < 200; i++) {
       station.clock.advance(HZ);
-      log.push(`${i}: ${station.frames().map((frame) => Buffer.from(frame).toString('hex').slice(0, 120)).join(' ')}`);
+      log.push(
+        `${i}: ${station
+          .frames()
+          .map((frame) => Buffer.from(frame).toString('hex').slice(0, 120))
+          .join(' ')}`,
+      );
     }
     return log.join('\n');
   }

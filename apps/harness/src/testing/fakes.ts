@@ -15,6 +15,8 @@ export function fakeGuest(name: string, expect: Partial<Guest['expect']> = {}): 
     model: undefined,
     loader: undefined,
     drives: [],
+    devices: {},
+    network: undefined,
     maxInstructions: 1000,
     timeoutSeconds: 10,
     expect: { status: 33, serial: [], ...expect },

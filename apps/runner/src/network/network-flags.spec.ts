@@ -36,6 +36,12 @@ describe('the flags of the network', () => {
     });
   });
 
+  it('add names', () => {
+    expect(networkFlags({ hosts: { a: '1.1.1.1' } }, { host: ['b=10.0.2.2,fd00::2'] })).toEqual({
+      hosts: { a: '1.1.1.1', b: ['10.0.2.2', 'fd00::2'] },
+    });
+  });
+
   it.each([
     [{ net: 'tap' }, 'RF_BAD_USAGE'],
     [{ net: 'user,wide' }, 'RF_BAD_USAGE'],
@@ -43,6 +49,8 @@ describe('the flags of the network', () => {
     [{ forward: ['22'] }, 'RF_BAD_USAGE'],
     [{ forward: ['sctp:1:2'] }, 'RF_BAD_USAGE'],
     [{ serve: ['/'] }, 'RF_BAD_USAGE'],
+    [{ host: ['a'] }, 'RF_BAD_USAGE'],
+    [{ net: 'none', host: ['a=1.2.3.4'] }, 'RF_CONTRADICTION'],
     [{ net: 'none', forward: ['1:2'] }, 'RF_CONTRADICTION'],
     [{ net: 'none', serve: ['a'] }, 'RF_CONTRADICTION'],
   ])('refuse %j with %s', (flags, code) => {

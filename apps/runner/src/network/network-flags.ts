@@ -1,5 +1,5 @@
 /**
- * `--net user[,open][,loopback][,mac=M][,card=C]`, `--forward tcp:HOST:GUEST` and `--serve /PATH=FILE` as a configuration's
+ * `--net user[,open][,loopback][,mac=M][,card=C]`, `--forward tcp:HOST:GUEST`, `--serve /PATH=FILE`, `--host NAME=ADDRESS` as a configuration's
  * `network`. Text in, plain data out; what a value may be, the configuration's schema says.
  */
 import { type MachineConfigInput, RingfenceError } from '@ringfence/sdk';
@@ -10,16 +10,18 @@ export interface NetworkFlags {
   readonly net?: string;
   readonly forward?: readonly string[];
   readonly serve?: readonly string[];
+  readonly host?: readonly string[];
 }
 
 /** `base` with the flags laid over it; undefined: no network. */
 export function networkFlags(base: NetworkInput | undefined, flags: NetworkFlags): NetworkInput | undefined {
-  const { net, forward, serve } = flags;
-  if (net === undefined && forward === undefined && serve === undefined) return base;
+  const { net, forward, serve, host } = flags;
+  const further = [forward && '--forward', serve && '--serve', host && '--host'].filter((flag) => flag !== undefined);
+  if (net === undefined && further.length === 0) return base;
   if (net === 'none') {
-    if (forward === undefined && serve === undefined) return undefined;
+    if (further.length === 0) return undefined;
     throw new RingfenceError('RF_CONTRADICTION', {
-      message: `${forward === undefined ? '--serve' : '--forward'} with --net none says nothing`,
+      message: `${further[0]} with --net none says nothing`,
       value: net,
       fix: 'leave --net out, or write --net user',
     });
@@ -27,6 +29,7 @@ export function networkFlags(base: NetworkInput | undefined, flags: NetworkFlags
   const network: NetworkInput = { ...base, ...(net === undefined ? {} : parseNet(net)) };
   if (forward !== undefined) network.forwards = [...(base?.forwards ?? []), ...forward.map(parseForward)];
   if (serve !== undefined) network.serve = { ...base?.serve, ...Object.fromEntries(serve.map(parseServe)) };
+  if (host !== undefined) network.hosts = { ...base?.hosts, ...Object.fromEntries(host.map(parseHost)) };
   return network;
 }
 
@@ -68,6 +71,16 @@ function parseServe(text: string): [path: string, file: string] {
     message: `--serve "${text}" names no file`,
     value: text,
     fix: 'write e.g. --serve test.sh, or --serve /path=test.sh',
+  });
+}
+
+function parseHost(text: string): [name: string, addresses: string[]] {
+  const match = /^([^=]+)=(.+)$/.exec(text);
+  if (match !== null) return [match[1], match[2].split(',')];
+  throw new RingfenceError('RF_BAD_USAGE', {
+    message: `--host "${text}" is not NAME=ADDRESS`,
+    value: text,
+    fix: 'write e.g. --host files.example=10.0.2.2',
   });
 }
 

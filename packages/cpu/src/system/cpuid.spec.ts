@@ -28,6 +28,17 @@ describe('CPUID', () => {
     expect(leaf(PENTIUM4, 1)).toEqual([0xf29, 0x0809, 0, 0x0788a97f]);
   });
 
+  it('leaf 1: the APIC flag while the local APIC is there and enabled, on models that have one', () => {
+    const flag = (model: CpuModel, enabled: boolean | undefined) => {
+      cpuid(model, 1, 0, enabled);
+      return (cpuidResult[3] >>> 9) & 1;
+    };
+    for (const model of [PENTIUM, P6, PENTIUM4]) {
+      expect([flag(model, true), flag(model, false), flag(model, undefined)]).toEqual([1, 0, 0]);
+    }
+    expect(flag(I486, true)).toBe(0);
+  });
+
   it('leaf 2, also for every leaf beyond: caches, to be read once', () => {
     expect(leaf(P6, 2)).toEqual([0x03020101, 0, 0, 0x0c040882]);
     expect(leaf(PENTIUM4, 2)).toEqual([0x665b5001, 0, 0, 0x007b7040]);

@@ -46,6 +46,39 @@ describe('which MSRs exist', () => {
   });
 });
 
+describe('IA32_APIC_BASE', () => {
+  const apic = (takes: boolean) => {
+    const written: number[][] = [];
+    const writeBase = (low: number, high: number) => (written.push([low >>> 0, high]), takes);
+    return { written, enabled: true, baseLow: 0xfee00900 | 0, baseHigh: 3, writeBase };
+  };
+
+  it('is the local APIC’s register, from the P6 family on', () => {
+    for (const [model, expected] of [
+      [PENTIUM, '#GP(0)'],
+      [P6, 'runs'],
+      [PENTIUM4, 'runs'],
+    ] as const) {
+      const m = machineIn('ring 0', 0, { model });
+      const local = (m.bus.localApic = apic(true));
+      expect(read(m, 0x1b)).toBe(expected);
+      if (expected === 'runs') expect([m.s[EAX] >>> 0, m.s[EDX]]).toEqual([0xfee00900, 3]);
+      Object.assign(m.s, { [EAX]: 0xf0000900 | 0, [EDX]: 1 });
+      expect(write(m, 0x1b)).toBe(expected);
+      expect(local.written).toEqual(expected === 'runs' ? [[0xf0000900, 1]] : []);
+    }
+  });
+
+  it('#GP(0) for a value that it does not take; CPUID asks it too', () => {
+    const m = machineIn('ring 0', 0, { model: P6 });
+    m.bus.localApic = apic(false);
+    expect(write(m, 0x1b)).toBe('#GP(0)');
+    m.s[EAX] = 1;
+    expect(outcome(m, [0x0f, 0xa2])).toBe('runs');
+    expect((m.s[EDX] >>> 9) & 1).toBe(1);
+  });
+});
+
 describe('performance counters', () => {
   it.each([
     ['P6: the low half and its sign', P6, 0xc1, 0x80000001 | 0, 0x12, 0xff],
