@@ -159,6 +159,7 @@ export class World {
   /** Whether the hardware can hold the guest's state; `refusal` says why not. Finds the window a place. */
   canHold(): boolean {
     const { g, segments } = this;
+    // There every IRET traps, so that the end of NMI blocking does not go unseen.
     if (this.v8086.wanted) return this.canHoldV8086();
     if (g[CPL] === 1 || g[CPL] === 2) return this.refuse('inner-ring');
     // Which IRET ends the blocking of NMIs cannot be seen from outside: those of ring 3 do not trap.
