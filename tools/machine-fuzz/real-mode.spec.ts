@@ -50,6 +50,8 @@ interface Program {
   readonly body: (a: Assembler) => void;
   /** The word it leaves at OUT. */
   readonly result: number;
+  /** Somebody presses the NMI button after each so many instructions, twice in quick succession. */
+  readonly nmiEvery?: number;
   /** What the report must say, policy by policy. */
   readonly check?: (report: MonitorReport, retired: number, policy: string) => void;
 }
@@ -97,6 +99,29 @@ const programs: readonly Program[] = [
     check: (report, retired) => {
       expect(exits(report, 'interrupt')).toBeGreaterThan(40);
       expect(emulated(report, 'state-trap-dense')).toBeLessThan(retired / 2);
+    },
+  },
+  {
+    name: 'NMIs: one waits while another is served, until IRET',
+    body: (a) => {
+      a.emit(vector(2, 'nmi'), vector(0x40, 'service'), vector(0x20, 'tick'), timer(20));
+      a.emit(store(OUT, 0), store(0x8010, 0), 0xb9, d16(30), 0xfb);
+      a.label('loop');
+      a.emit(spend(300), 0xcd, 0x40, 0x49, branch(NE, 'loop'), 0xfa, end);
+      a.label('nmi');
+      a.emit(0xff, 0x06, d16(0x8010), 0x83, 0x3e, d16(0x8010), 1, branch(E, 'alone'), store(OUT, 0xbad));
+      a.label('alone');
+      a.emit(0x56, spend(100), 0x5e, 0x01, 0x36, d16(0x8014), 0xff, 0x0e, d16(0x8010), 0xcf);
+      a.label('service');
+      a.emit(0x01, 0x0e, d16(0x8016), 0xcf);
+      a.label('tick');
+      a.emit(0x50, 0x01, 0x36, d16(0x8018), out(0x20, 0x20), 0x58, 0xcf);
+    },
+    result: 0,
+    nmiEvery: 701,
+    check: (report) => {
+      expect(exits(report, 'interrupt')).toBeGreaterThan(30);
+      expect(emulated(report, 'state-nmi-blocked')).toBe(0);
     },
   },
   {
@@ -314,7 +339,10 @@ const programs: readonly Program[] = [
   },
 ];
 
-function run({ name, body }: Program, monitor: MachineConfigInput['monitor'], slice: number) {
+/** Instructions between two presses of the NMI button: the first one is still being served. */
+const NMI_AGAIN = 25;
+
+function run({ name, body, nmiEvery = Infinity }: Program, monitor: MachineConfigInput['monitor'], slice: number) {
   const a = new Assembler(BASE);
   body(a);
   const config = parseMachineConfig({
@@ -328,7 +356,13 @@ function run({ name, body }: Program, monitor: MachineConfigInput['monitor'], sl
     registry: createRegistry([]),
     kernel: { bytes: Uint8Array.from(a.finish()), name },
   });
-  for (let slices = 1; machine.retired < 300_000 && machine.runSlice(slice) !== 'ended'; slices++) {
+  let pressAt = nmiEvery;
+  for (let slices = 1; machine.retired < 300_000; slices++) {
+    if (machine.runSlice(Math.min(slice, pressAt - machine.retired)) === 'ended') break;
+    if (machine.retired >= pressAt) {
+      machine.nmi();
+      pressAt += pressAt % nmiEvery === 0 ? NMI_AGAIN : nmiEvery - NMI_AGAIN;
+    }
     // A look at the state, now and then: it must change nothing.
     if (slices % 50 === 0) machine.stateHash();
   }
