@@ -7,7 +7,9 @@ export interface Reference {
 }
 type Part = number | Reference | readonly Part[];
 export declare function abs32(label: string, plus?: number): Reference;
+export declare function abs16(label: string, plus?: number): Reference;
 export declare function rel32(label: string): Reference;
+export declare function rel16(label: string): Reference;
 export declare function d32(value: number): number[];
 export declare function d16(value: number): number[];
 export declare class Assembler {

@@ -110,7 +110,7 @@ function virtual(c) {
   for (const selector of [play, play, play, play, L.STACK_16 >>> 4]) a.emit(0x68, d32(selector));
   a.emit(0x68, d32(0xe00), 0x68, d32(0x20000 | newFlags(r)), 0x68, d32(L.CODE >>> 4), 0x68, abs16(inside), 0, 0, 0xcf);
   a.label(inside);
-  for (let i = 4 + r.below(12); i > 0; i--) smallItem(c);
+  for (let i = 4 + r.below(20); i > 0; i--) smallItem(c);
   a.emit(0xcd, L.END_VECTOR, 0xf4);
 }
 
@@ -152,16 +152,29 @@ function real(c) {
   c.mode = 'real';
   const [wide, inside] = [a.fresh('wide'), a.fresh('real')];
   a.emit(0xfa, 0x0f, 0x01, 0x1d, d32(L.IDTR_REAL));
-  if (r.chance(50)) a.emit(0xb8, d32(SEL.data16), 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xe0, 0x8e, 0xe8); // else unreal mode
+  // Else some of them keep 4 GiB and 32 bits: unreal mode.
+  const plain = r.chance(75);
+  if (plain)
+    a.emit(
+      0xb8,
+      d32(SEL.real16),
+      [2, 3, 0, 4, 5].map((register) => [0x8e, 0xc0 | (register << 3)]),
+    );
   a.emit(0xea, abs16(wide), 0, 0, d16(SEL.code16));
   a.label(wide);
   a.emit(0x0f, 0x20, 0xc0, 0x66, 0x25, d32(0x7ffffffe), 0x0f, 0x22, 0xc0); // and eax; mov cr0,eax
   a.emit(0xea, abs16(inside), d16(L.CODE >>> 4));
   a.label(inside);
-  a.emit(0xb8, d16(L.STACK_16 >>> 4), 0x8e, 0xd0, 0xbc, d16(0xe00));
-  if (r.chance(70)) a.emit(0xb8, d16(L.PLAY_FRAMES >>> 4), 0x8e, 0xd8, 0x8e, 0xc0);
+  a.emit(0xb8, d16(L.STACK_16 >>> 4), 0x8e, 0xd0, 0x66, 0xbc, d32(0xe00));
+  if (plain || r.chance(60)) {
+    a.emit(
+      0xb8,
+      d16(L.PLAY_FRAMES >>> 4),
+      [3, 0, 4, 5].map((register) => [0x8e, 0xc0 | (register << 3)]),
+    );
+  }
   if (r.chance(50)) a.emit(0xfb);
-  for (let i = 3 + r.below(8); i > 0; i--) smallItem(c);
+  for (let i = 4 + r.below(24); i > 0; i--) smallItem(c);
   a.emit(0xe9, { label: 'realVector', plus: 0, size: 2, relative: true });
 }
 
@@ -181,6 +194,6 @@ export const blocks = [
   [4, floating, 'float'],
   [3, virtual, 'v86'],
   [2, small, '16-bit'],
-  [1, real, 'real-mode'],
+  [3, real, 'real-mode'],
   [1, paeBlock, 'pae-switch', (c) => c.model.pae],
 ];

@@ -44,7 +44,12 @@ export function finish(machine, { budget = BUDGET, slice = budget, nmiEvery = In
   let error;
   let pressAt = NMI_FROM + nmiEvery;
   try {
-    while (machine.retired < budget) {
+    for (let from = -1; machine.retired < budget; ) {
+      // How far into such a loop a slice ends is nobody's promise: its state says nothing.
+      if (machine.retired === from) {
+        return { outcome: 'barren', retired: machine.retired, serial: machine.serialSha256(), state: '' };
+      }
+      from = machine.retired;
       const left = Math.min(budget, pressAt) - machine.retired;
       if (machine.runSlice(Math.min(slice, left)) === 'ended') break;
       if (slice < budget) machine.stateHash();

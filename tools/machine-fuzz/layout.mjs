@@ -108,8 +108,10 @@ export const SEL = {
   conforming: 0xa8,
   gate1: 0xb0,
   data16: 0xb8,
+  /** 64 KiB, 16 bits, ring 0: what real mode's segments are like. */
+  real16: 0xc0,
 };
-export const FIRST_PLAY_SELECTOR = 0xc0;
+export const FIRST_PLAY_SELECTOR = 0xc8;
 export const GDT_LIMIT = 0x13f;
 export const LDT_LIMIT = 0xff;
 /** INT 80h ends a block. */

@@ -7,6 +7,7 @@ import { BLOCK_SEEN, MARKS } from './layout.mjs';
 
 const EFLAGS = 10;
 const CPL = 15;
+const CR0 = 52;
 export const MARK_NAMES = ['gate', 'gate with words', 'sysenter', 'task A', 'task B', '16-bit task'];
 
 const count = (record, key, by = 1) => {
@@ -25,6 +26,8 @@ export class Reach {
   items = {};
   marks = {};
   exits = {};
+  /** User instructions on the monitors' emulators, by why. */
+  emulated = {};
 
   /** Watches a bare machine from its start. */
   watch(machine) {
@@ -33,7 +36,8 @@ export class Reach {
       delivering: (vector, _error, exception) => {
         count(this.vectors, exception ? vector : `irq ${vector}`);
         const flags = processor.state[EFLAGS];
-        count(this.levels, (flags & 0x20000) !== 0 ? 'v86' : `ring ${processor.state[CPL]}`);
+        const real = (processor.state[CR0] & 1) === 0;
+        count(this.levels, real ? 'real' : (flags & 0x20000) !== 0 ? 'v86' : `ring ${processor.state[CPL]}`);
       },
       delivered: () => {},
       portAccess: () => {},
@@ -58,8 +62,9 @@ export class Reach {
 
   noteMonitors(reports) {
     this.runs += reports.length;
-    for (const { exits } of reports) {
+    for (const { exits, userEmulations } of reports) {
       for (const [reason, times] of Object.entries(exits.byReason)) count(this.exits, reason, times);
+      for (const [why, times] of Object.entries(userEmulations)) count(this.emulated, why, times);
     }
   }
 
@@ -79,6 +84,7 @@ export class Reach {
       `gates and tasks entered: ${list(this.marks)}`,
       `kinds of instructions in them: ${list(this.items)}`,
       `exits: ${list(this.exits)}`,
+      `on the emulator: ${list(this.emulated)}`,
     ];
   }
 }

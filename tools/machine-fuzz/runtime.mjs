@@ -9,6 +9,7 @@
  */
 import { abs16, abs32, d32, rel32 } from './assembler.mjs';
 import * as L from './layout.mjs';
+import { emitRealHandlers, emitVectors } from './real-runtime.mjs';
 
 const { SEL } = L;
 const MAX_SKIPS = 12;
@@ -51,6 +52,7 @@ export function emitStart(a, { model, pae, cr0, cr4, divisor, masks }) {
   // Vectors of real mode and of virtual-8086 mode, all to one place: offset from CODE, segment CODE >> 4.
   a.emit(movEax(L.CODE << 12), [0x66, 0xb8, abs16('realVector')], 0x31, 0xff, 0xb9, d32(256), 0xf3, 0xab); // xor edi,edi; mov ecx,256; rep stosd
   a.emit([0xc7, 0x05, d32(IRQ_VECTORS)], [abs16('realTimer')], d32(L.CODE >>> 4).slice(0, 2));
+  emitVectors(a);
   if (model.cr4) a.emit(movEax(cr4 | (pae ? 0x20 : 0)), 0x0f, 0x22, 0xe0); // mov cr4,eax
   a.emit(loadEax(L.ROOT), 0x0f, 0x22, 0xd8); // mov cr3,eax
   a.emit(movEax(cr0), 0x0f, 0x22, 0xc0); // mov cr0,eax
@@ -203,11 +205,14 @@ export function emitTargets(a) {
   a.emit(0x66, 0x67, mark(5), 0x66, 0xcf); // in a 16-bit segment: both sizes the other way
   a.emit(0xcf, 0xeb, 0xfd);
   // 16-bit, real mode or v8086: back to protected mode where that is possible.
+  // No single steps and breakpoints on the way: the IDT is still that of real mode.
   a.label('realVector');
+  a.emit(0x6a, 2, 0x9d, 0x66, 0x31, 0xc0, 0x0f, 0x23, 0xf8); // push 2; popf; dr7 = 0
   a.emit(0xfa, 0x0f, 0x20, 0xc0, 0x66, 0x0d, d32(0x80000001), 0x0f, 0x22, 0xc0); // cli; mov eax,cr0; or eax; mov cr0,eax
   a.emit(0x66, 0xea, abs32('next'), d32(SEL.code0).slice(0, 2));
   a.label('realTimer');
   a.emit(0x50, out(0x20, 0x20), 0x58, 0xcf); // push ax; EOI; pop ax; iret
+  emitRealHandlers(a);
 }
 
 export { movEax, loadEax, storeEax, store, jump, branch, out };

@@ -1,14 +1,16 @@
 /**
- * Random instructions of 16-bit code: virtual-8086, real mode, 16-bit protected segments. DS is PLAY_FRAMES >> 4 (or a segment
+ * Random instructions of 16-bit code: virtual-8086, real mode (with those of real-items.mjs), 16-bit protected segments. DS is PLAY_FRAMES >> 4 (or a segment
  * with that base), so that [disp16] names the playground.
  */
 import { abs16, d16, d32 } from './assembler.mjs';
 import * as L from './layout.mjs';
+import { realItem } from './real-items.mjs';
 
 const disp = (r) => r.pick([0, 2, 0x10, 0xffe, 0xfff, 0x1000, 0xfffe, 0xffff, r.below(0x4000)]);
 
 export function smallItem(c) {
   const { a, random: r } = c;
+  if (c.mode !== 'segment' && r.chance(45)) return realItem(c);
   switch (r.below(16)) {
     case 0:
       return a.skippable(0xb8 | r.pick([0, 1, 2, 3, 5, 6, 7]), d16(r.value()));

@@ -218,7 +218,7 @@ function unpaged(c) {
 function descriptorEdit(c) {
   const { a, random: r } = c;
   const local = r.chance(50);
-  const index = local ? 5 + r.below(27) : L.FIRST_PLAY_SELECTOR / 8 + r.below(16);
+  const index = local ? 5 + r.below(27) : L.FIRST_PLAY_SELECTOR / 8 + r.below(15);
   const at = (local ? L.LDT : L.GDT) + index * 8;
   const [low, high] = randomDescriptor(r);
   if (r.chance(60)) a.skippable(store(at, low));

@@ -106,6 +106,7 @@ export function writeDescriptors(image, code, random) {
     [SEL.conforming]: flat(0x9f),
     [SEL.gate1]: gate(SEL.code1, code.address('gateTarget'), 0xec),
     [SEL.data16]: descriptor(L.PLAY_FRAMES, 0xffff, 0xf3, 0),
+    [SEL.real16]: descriptor(0, 0xffff, 0x93, 0),
   };
   for (const [selector, words] of Object.entries(gdt)) image.pair(L.GDT + Number(selector), words);
   for (let at = L.FIRST_PLAY_SELECTOR; at < L.GDT_LIMIT; at += 8) image.pair(L.GDT + at, randomDescriptor(random));

@@ -31,7 +31,7 @@ const JOURNEYS: readonly (readonly Monitor[])[] = [
   [{ policy: 'data-swap' }, { policy: 'full-emulation', protection: 'pdbr-reload' }, { policy: 'step-through' }],
 ];
 
-describe.each(['rotate', 'interrupts', 'descriptors', 'simd', 'pae', 'apic'])('%s moves in mid-run', (guest) => {
+describe.each(['rotate', 'interrupts', 'descriptors', 'simd', 'pae', 'v86', 'apic'])('%s moves in mid-run', (guest) => {
   const undisturbed = finish(start(guest, 'none'));
 
   it.each(

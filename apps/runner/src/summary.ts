@@ -24,7 +24,7 @@ export function formatSummary({ report, dump }: RunResult): string {
   const detail = report.detail === undefined || report.outcome === 'internal-error' ? '' : ` (${report.detail})`;
   lines.push(`ringfence: ${OUTCOME_TEXT[report.outcome]}${detail}; exit status ${report.exitStatus}`);
   lines.push(`  ${cost(report)}`);
-  if (report.monitor !== undefined) lines.push(...monitorLines(report.monitor));
+  if (report.monitor !== undefined) lines.push(...monitorLines(report.monitor, report.retired));
   return `${lines.join('\n')}\n`;
 }
 
@@ -35,7 +35,7 @@ function cost(report: RunReport): string {
   return `${grouped(report.retired)} instructions in ${seconds} s (${speed} M/s), ${grouped(report.serialBytes)} serial bytes${resets}`;
 }
 
-function monitorLines(monitor: MonitorReport): string[] {
+function monitorLines(monitor: MonitorReport, retired: number): string[] {
   const { exits, shadow } = monitor;
   const reasons = Object.entries(exits.byReason)
     .filter(([, times]) => times > 0)
@@ -48,7 +48,21 @@ function monitorLines(monitor: MonitorReport): string[] {
     `  shadow ${shadow.strategy}: ${grouped(shadow.rootSwitches)} root switches, ${grouped(shadow.hits)} hits, ` +
       `${grouped(shadow.misses)} misses, ${grouped(shadow.fills)} fills, ${grouped(shadow.evictions)} evictions, ` +
       `${grouped(shadow.traceWrites)} trace writes`,
+    ...emulatorLine(monitor, retired),
   ];
+}
+
+/** What ran on the emulator although it was no system instruction, and why; nothing when that was nothing. */
+function emulatorLine({ userEmulations }: MonitorReport, retired: number): string[] {
+  const reasons = Object.entries(userEmulations).filter(([, times]) => times > 0);
+  if (reasons.length === 0) return [];
+  const all = reasons.reduce((sum, [, times]) => sum + times, 0);
+  const share = ((100 * all) / Math.max(retired, 1)).toFixed(1);
+  const list = reasons
+    .sort(([, a], [, b]) => b - a)
+    .map(([why, times]) => `${why.replace('state-', '')} ${grouped(times)}`)
+    .join(', ');
+  return [`  on the emulator: ${grouped(all)} instructions, ${share} % of all (${list})`];
 }
 
 /** 1234567 becomes 1,234,567. */

@@ -6,7 +6,6 @@
  */
 import {
   AR_ACCESSED,
-  AR_CODE,
   AR_P,
   AR_RW,
   AR_S,
@@ -106,21 +105,21 @@ export class FlatLoader implements Loader {
 
 function realEntry(entry: number): LoadedImage['entry'] {
   const paragraph = entry < 0x10000 ? 0 : entry >>> 4;
-  const segment = (selector: number, access: number): SegmentImage => ({
+  // The rights that any load leaves in real mode, a far jump's load of CS among them.
+  const segment = (selector: number): SegmentImage => ({
     selector,
     base: selector << 4,
     limit: 0xffff,
-    access,
+    access: AR_P | AR_S | AR_RW | AR_ACCESSED,
   });
-  const data = segment(0, AR_P | AR_S | AR_RW | AR_ACCESSED);
+  const data = segment(0);
   return {
     registers: { [ESP]: 0x7c00 },
     eip: entry - (paragraph << 4),
     eflags: 2,
     cr0: CR0_ET,
-    // In real mode CS is writable data to the segmentation hardware as well; rights are not checked there.
     segments: {
-      [CS]: segment(paragraph, AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED),
+      [CS]: segment(paragraph),
       [DS]: data,
       [ES]: data,
       [FS]: data,

@@ -6,6 +6,8 @@
  * Which exits are settled this way is not its decision (monitor.ts); nor is when the hardware can hold the state (world.ts).
  */
 import {
+  CR0,
+  CR0_PE,
   STEP_FAULTED,
   STEP_SHUTDOWN,
   STOP_REQUESTED,
@@ -17,6 +19,7 @@ import type { Counters } from './counters.js';
 import type { Follower } from './follower.js';
 import type { Interrupts } from './interrupts.js';
 import { instructionReason } from './reasons.js';
+import { TrapDensity } from './trap-density.js';
 import type { World } from './world.js';
 
 /** A state that the hardware cannot hold for so many instructions may well last: from there on the emulator runs in stretches. */
@@ -35,7 +38,9 @@ export class Emulation {
   private stretching = false;
   /** How many times in a row the hardware could not hold the guest's state. */
   private refusals = 0;
-  private stretch = FIRST_STRETCH;
+  /** How long the next stretch will be. */
+  private length = FIRST_STRETCH;
+  private readonly density = new TrapDensity();
 
   constructor(
     private readonly hardware: Processor,
@@ -64,11 +69,13 @@ export class Emulation {
   one(why: string, exception = why): void {
     const { hardware: hw, emulator, counters } = this;
     const before = emulator.retired();
+    const real = this.inRealMode;
     this.stepFrom = before;
     this.outcome = emulator.step();
     this.stepFrom = -1;
     const done = emulator.retired() - before;
     if (done > 0) hw.addRetired(done);
+    if (real) this.density.trapped(hw.retired());
     const info = emulator.lastInstruction;
     if (this.outcome === STEP_FAULTED || this.outcome === STEP_SHUTDOWN || done === 0) {
       this.name(exception);
@@ -90,32 +97,49 @@ export class Emulation {
       this.one(`state-${this.world.refusal}`);
       return false;
     }
-    return this.many(left);
+    const { length } = this;
+    this.length = Math.min(length * 2, LONGEST_STRETCH);
+    return this.many(Math.min(left, length), `state-${this.world.refusal}`);
+  }
+
+  /** Real-mode code that the hardware could hold, but which traps too often for that. */
+  get trapsDensely(): boolean {
+    return this.density.high && this.inRealMode;
+  }
+
+  /** A stretch of such code on the emulator. Whether to stop then. */
+  dense(left: number): boolean {
+    const stop = this.many(Math.min(left, this.density.stretch()), 'state-trap-dense');
+    this.density.stretched(this.hardware.retired());
+    return stop;
+  }
+
+  private get inRealMode(): boolean {
+    return (this.emulator.state[CR0] & CR0_PE) === 0;
   }
 
   /** The hardware can hold the guest's state. */
   held(): void {
     this.refusals = 0;
-    this.stretch = FIRST_STRETCH;
+    this.length = FIRST_STRETCH;
   }
 
   /**
-   * Lets the emulator run by itself, in stretches that grow: a boot loader in real mode, a decompressor under a GDT that does
+   * Lets the emulator run by itself, in stretches that grow: a boot loader in "unreal" mode, a decompressor under a GDT that does
    * not describe its code segment. The hardware gets the guest back at the end of a stretch; where that is makes no difference to
    * the guest. All the stretch's instructions count as forced by the state, system instructions among them.
    */
-  private many(left: number): boolean {
-    const { hardware: hw, emulator, counters, world } = this;
+  private many(count: number, why: string): boolean {
+    const { hardware: hw, emulator, counters } = this;
     const before = emulator.retired();
     this.stepFrom = before;
     this.stretching = true;
-    const stop = emulator.run(Math.min(left, this.stretch));
+    const stop = emulator.run(count);
     this.stretching = false;
     this.stepFrom = -1;
-    this.stretch = Math.min(this.stretch * 2, LONGEST_STRETCH);
     const done = emulator.retired() - before;
     if (done > 0) hw.addRetired(done);
-    counters.userEmulation(`state-${world.refusal}`, done);
+    counters.userEmulation(why, done);
     if (stop === STOP_SHUTDOWN) this.outcome = STEP_SHUTDOWN;
     this.interrupts.noteShadow();
     this.follower.follow();

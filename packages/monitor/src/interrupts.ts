@@ -6,7 +6,7 @@
  * A shadow that STI or MOV SS cast on the emulator is over once an instruction has retired, wherever that was executed; one
  * that the hardware stands in is made the guest's. Debug traps are not its business (debug-traps.ts).
  */
-import { EFLAGS, FLAG_IF, SHADOW, VEC_DB, type Processor } from '@ringfence/sdk';
+import { EFLAGS, FLAG_IF, NMI_BLOCKED, SHADOW, VEC_DB, type Processor } from '@ringfence/sdk';
 import { HOST_INTERRUPT_VECTOR } from './layout.js';
 import type { World } from './world.js';
 
@@ -35,7 +35,7 @@ export class Interrupts {
     this.emulator.setIntr(level);
   }
 
-  /** The emulator keeps it until it is delivered; the guest does not run on the hardware while NMI is blocked (world.ts). */
+  /** The emulator keeps it until it is delivered. While NMIs are blocked the guest runs on the hardware in its 16-bit modes only (world.ts). */
   raiseNmi(): void {
     this.emulator.raiseNmi();
   }
@@ -48,7 +48,8 @@ export class Interrupts {
   /** How far to run, and the level of the hardware's INTR pin meanwhile. */
   arm(left: number): number {
     const { hardware: hw, world } = this;
-    const wanted = (this.pin && (this.g[EFLAGS] & FLAG_IF) !== 0) || this.emulator.nmiPending;
+    const nmi = this.emulator.nmiPending && this.g[NMI_BLOCKED] === 0;
+    const wanted = nmi || (this.pin && (this.g[EFLAGS] & FLAG_IF) !== 0);
     this.armed = false;
     if (!wanted || world.stepping) {
       hw.setIntr(false);

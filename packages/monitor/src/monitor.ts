@@ -245,6 +245,10 @@ export class Monitor implements GuestExecutor {
       return false;
     }
     this.emulation.held();
+    if (!world.stepping && this.emulation.trapsDensely) {
+      if (this.emulation.dense(left)) this.stopRequested = true;
+      return false;
+    }
     // Debug registers that aimed at the window's new place must go.
     if (window.slot !== slot) follower.follow();
     world.enter();

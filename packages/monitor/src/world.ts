@@ -1,12 +1,12 @@
 /**
- * The world switch: between the guest on the hardware (deprivileged, in ring 1 or 3) and the guest's processor as the
- * guest sees it (the emulator's state).
+ * The world switch: between the guest on the hardware (deprivileged, in ring 1 or 3, or in virtual-8086 mode) and the guest's
+ * processor as the guest sees it (the emulator's state).
  *
  * `leave` runs after the nub's HLT: it reads the trap frame from the ring-0 stack and brings the emulator's state up to
  * date. `enter` does the reverse and leaves the hardware at an IRET of the nub. What never differs on the two sides
  * (arithmetic flags, general registers, data-segment selectors) is copied; what does is kept on the guest's side only:
  * privilege level, IF, IOPL, CS and SS selectors, all control registers. What the segment registers of the two sides have
- * to do with each other is segment-registers.ts.
+ * to do with each other is segment-registers.ts; in the guest's 16-bit modes, virtual-8086.ts.
  *
  * Why the stack page is safe although it is mapped writable: the hardware's own frame pushes are supervisor writes, so paging
  * cannot keep ring 1 out of the page and let them in. Segment limits do: no descriptor the guest can load reaches above
@@ -15,8 +15,6 @@
 import {
   AR_DB,
   CPL,
-  CR0,
-  CR0_PE,
   CR3,
   CS,
   DS,
@@ -61,6 +59,7 @@ import { FIRST_WINDOW_SLOT, FRAME_NUB, HOST_INTERRUPT_VECTOR, RESUME_FRAME, RESU
 import { RELOAD_STUB, STUB_IRET } from './nub.js';
 import type { Pager } from './pager.js';
 import { DATA_SEGMENTS, SegmentRegisters } from './segment-registers.js';
+import { V86_FRAME, Virtual8086 } from './virtual-8086.js';
 import type { Window } from './window.js';
 
 /** Flags that direct execution changes in ring 1 exactly as in ring 0. */
@@ -85,6 +84,7 @@ export class World {
   private enteredAt = 0;
   private enteredWithRf = false;
   private readonly segments: SegmentRegisters;
+  private readonly v8086: Virtual8086;
 
   constructor(
     private readonly hardware: Processor,
@@ -97,6 +97,7 @@ export class World {
     this.h = hardware.state;
     this.g = emulator.state;
     this.segments = new SegmentRegisters(hardware.state, emulator.state, descriptors);
+    this.v8086 = new Virtual8086(hardware, emulator);
   }
 
   // ---------------------------------------------------------------------------------------- leaving the guest
@@ -112,8 +113,9 @@ export class World {
       this.errorCode = hw.readLinear(at, 4);
       at += 4;
     }
-    const cs = hw.readLinear(at + 4, 4);
-    if ((cs & 3) === 0) {
+    const flags = hw.readLinear(at + 8, 4);
+    const v8086 = (flags & FLAG_VM) !== 0;
+    if (!v8086 && (hw.readLinear(at + 4, 4) & 3) === 0) {
       throw new RingfenceError('RF_MONITOR_FAULT', {
         message: `vector ${this.vector} was raised in the monitor's own code at ${hex(hw.readLinear(at, 4))}`,
         value: this.vector,
@@ -122,11 +124,13 @@ export class World {
     }
     for (let register = EAX; register <= EDI; register++) g[register] = h[register];
     g[EIP] = hw.readLinear(at, 4);
-    this.takeFlags(hw.readLinear(at + 8, 4));
+    this.takeFlags(flags);
     // A fault's frame shows RF = 1 whatever it was. It was 1 only if the guest was entered so, and is still at that instruction.
     if (isFault(this.vector) && (!this.enteredWithRf || g[EIP] !== this.enteredAt)) g[EFLAGS] &= ~FLAG_RF;
     g[ESP] = hw.readLinear(at + 12, 4);
-    this.takeSegments(hw.readLinear(at + 16, 4) & 0xffff);
+    if (v8086) this.v8086.takeFrame(at);
+    else this.takeSegments(hw.readLinear(at + 16, 4) & 0xffff);
+    this.descriptors.leavePrivate();
   }
 
   /** The hardware stands between two guest instructions, outside the nub: copies its live state for a look. */
@@ -134,8 +138,11 @@ export class World {
     const { h, g, hardware: hw } = this;
     for (let register = EAX; register <= EDI; register++) g[register] = h[register];
     g[EIP] = h[EIP];
-    this.takeFlags(hw.getEflags());
-    this.takeSegments(h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
+    const flags = hw.getEflags();
+    this.takeFlags(flags);
+    if ((flags & FLAG_VM) !== 0) this.v8086.takeLive();
+    else this.takeSegments(h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
+    this.descriptors.leavePrivate();
   }
 
   private takeFlags(direct: number): void {
@@ -144,9 +151,7 @@ export class World {
   }
 
   private takeSegments(stackSelector: number): void {
-    const adopted = this.segments.take(stackSelector);
-    this.descriptors.leavePrivate();
-    if (adopted) this.emulator.stateChanged();
+    if (this.segments.take(stackSelector)) this.emulator.stateChanged();
   }
 
   // ---------------------------------------------------------------------------------------- entering the guest
@@ -154,8 +159,8 @@ export class World {
   /** Whether the hardware can hold the guest's state; `refusal` says why not. Finds the window a place. */
   canHold(): boolean {
     const { g, segments } = this;
-    if ((g[CR0] & CR0_PE) === 0) return this.refuse('real-mode');
-    if ((g[EFLAGS] & FLAG_VM) !== 0) return this.refuse('v8086');
+    // There every IRET traps, so that the end of NMI blocking does not go unseen.
+    if (this.v8086.wanted) return this.canHoldV8086();
     if (g[CPL] === 1 || g[CPL] === 2) return this.refuse('inner-ring');
     // Which IRET ends the blocking of NMIs cannot be seen from outside: those of ring 3 do not trap.
     if (g[NMI_BLOCKED] !== 0) return this.refuse('nmi-blocked');
@@ -169,6 +174,13 @@ export class World {
       return this.refuse('small-stack');
     }
     return true;
+  }
+
+  private canHoldV8086(): boolean {
+    const { v8086 } = this;
+    if (!v8086.holdsSegments()) return this.refuse(v8086.realMode ? 'unreal-mode' : 'v8086');
+    if (!v8086.holdsEip()) return this.refuse('code-limit');
+    return this.placeWindow() || this.refuse('no-window');
   }
 
   private refuse(why: string): false {
@@ -209,30 +221,40 @@ export class World {
   enter(): void {
     const { h, g, hardware: hw, pager, window, descriptors, segments } = this;
     pager.activate();
-    const reload = segments.choose();
+    const v8086 = this.v8086.wanted;
+    // A trap out of virtual-8086 mode leaves null selectors behind: protected mode has to load its own again.
+    if (v8086) segments.forgetData();
+    const reload = v8086 ? 0 : segments.choose();
     descriptors.loadLdt();
     window.close();
     if (pager.flushPending || ((h[CR3] ^ window.guestRoot) & 0xfffff000) !== 0) {
       hw.writeCr3(window.guestCr3());
       pager.flushPending = false;
     }
-    const ring = g[CPL] === 0 ? 1 : 3;
     let flags = (this.emulator.getEflags() & ~VIRTUAL_FLAGS) | FLAG_IF;
     if (this.stepping) flags |= FLAG_TF;
-    const ss = (g[SEG + SS * SEG_WORDS] & 0xfffc) | ring;
-    segments.stackSelector = ss;
-    const at = RESUME_IRET;
     this.enteredAt = g[EIP];
     this.enteredWithRf = (flags & FLAG_RF) !== 0;
+    if (v8086) this.v8086.writeFrame(this.v8086.flags(flags));
+    else this.writeFrame(flags);
+    for (let register = EAX; register <= EDI; register++) h[register] = g[register];
+    descriptors.enterPrivate();
+    if (reload !== 0) this.reloadSegments(reload === 2);
+    else this.startAt(STUB_IRET, v8086 ? V86_FRAME : RESUME_IRET);
+  }
+
+  /** The frame from which the nub's IRET enters the guest in ring 1 or 3. */
+  private writeFrame(flags: number): void {
+    const { g, hardware: hw } = this;
+    const ring = g[CPL] === 0 ? 1 : 3;
+    const ss = (g[SEG + SS * SEG_WORDS] & 0xfffc) | ring;
+    this.segments.stackSelector = ss;
+    const at = RESUME_IRET;
     hw.writeLinear(at, 4, g[EIP]);
     hw.writeLinear(at + 4, 4, (g[SEG + CS * SEG_WORDS] & 0xfffc) | ring);
     hw.writeLinear(at + 8, 4, flags);
     hw.writeLinear(at + 12, 4, g[ESP]);
     hw.writeLinear(at + 16, 4, ss);
-    for (let register = EAX; register <= EDI; register++) h[register] = g[register];
-    descriptors.enterPrivate();
-    if (reload !== 0) this.reloadSegments(reload === 2);
-    else this.startAt(STUB_IRET, RESUME_IRET);
   }
 
   private startAt(stub: number, stack: number): void {
