@@ -40,7 +40,20 @@ describe('the tables of the PC', () => {
   it('are all there', () => {
     const text = rom(board());
     for (const signature of SIGNATURES) expect(text.includes(signature), signature).toBe(true);
-    for (const name of ['PCI0', 'LNKD', 'COM1', 'KBD_', 'MOU_', 'RTC_', 'PIC_', 'TMR_', 'SPKR', 'FPU_']) {
+    for (const name of [
+      'PCI0',
+      'LNKD',
+      'COM1',
+      'KBD_',
+      'MOU_',
+      'RTC_',
+      'PIC_',
+      'TMR_',
+      'SPKR',
+      'FPU_',
+      'DMAC',
+      'FDC_',
+    ]) {
       expect(text.includes(name), name).toBe(true);
     }
   });
