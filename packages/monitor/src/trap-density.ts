@@ -4,7 +4,7 @@
  * Virtual-8086 mode traps on everything a BIOS is made of (INT, IRET, CLI, IN, video memory), and an exit costs as much as some
  * hundreds of instructions. Each one runs up a debt, which instructions retired since pay off; while the debt is at its most,
  * the emulator takes stretches of instructions, longer and longer ones as long as the hardware, tried in between, traps at once again.
- * ADR 0015 says why. Where a stretch begins and ends makes no difference to the guest; this only counts.
+ * ADR 0019 says why. Where a stretch begins and ends makes no difference to the guest; this only counts.
  */
 
 /** What an exit costs, in instructions, several times over: code that traps half as often is still better off on the emulator. */

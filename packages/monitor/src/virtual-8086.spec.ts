@@ -11,7 +11,13 @@ import {
   EIP,
   ES,
   FLAG_AC,
+  FLAG_CF,
+  FLAG_DF,
+  FLAG_IF,
+  FLAG_IOPL,
+  FLAG_RF,
   FLAG_VM,
+  FLAG_ZF,
   FS,
   GS,
   SEG,
@@ -56,12 +62,16 @@ describe('Virtual8086', () => {
     h = new Int32Array(STATE_WORDS);
     stack = new Map();
     stateChanged = vi.fn();
+    const setEflags = (flags: number) => (g[EFLAGS] = flags);
     const hardware = {
       state: h,
       readLinear: (at: number) => stack.get(at) ?? 0,
       writeLinear: (at: number, _size: number, value: number) => stack.set(at, value),
     };
-    v8086 = new Virtual8086(hardware as unknown as Processor, { state: g, stateChanged } as unknown as Processor);
+    v8086 = new Virtual8086(
+      hardware as unknown as Processor,
+      { state: g, stateChanged, setEflags } as unknown as Processor,
+    );
   });
 
   it.each([
@@ -112,6 +122,13 @@ describe('Virtual8086', () => {
     expect(v8086.flags(FLAG_AC | 2)).toBe(FLAG_VM | 2);
     v8086Mode();
     expect(v8086.flags(FLAG_AC | 2)).toBe(FLAG_VM | FLAG_AC | 2);
+  });
+
+  it('takes over arithmetic flags, DF and RF, and leaves the others as they are', () => {
+    realMode();
+    g[EFLAGS] = FLAG_AC | FLAG_IF | FLAG_CF | 2;
+    v8086.takeFlags(FLAG_VM | FLAG_ZF | FLAG_DF | FLAG_RF | FLAG_IF | FLAG_IOPL | 2);
+    expect(g[EFLAGS]).toBe(FLAG_AC | FLAG_IF | FLAG_ZF | FLAG_DF | FLAG_RF | 2);
   });
 
   it('takes over the segments that the guest loaded directly, and tells the emulator only then', () => {

@@ -20,7 +20,10 @@ import {
   EIP,
   ES,
   ESP,
+  FLAGS_ARITH,
   FLAG_AC,
+  FLAG_DF,
+  FLAG_RF,
   FLAG_VM,
   FS,
   GS,
@@ -40,6 +43,8 @@ const V86_ACCESS = 0xf3;
 /** The same with DPL 0: what a load in real mode leaves, but for D and G, which stay. */
 const REAL_ACCESS = 0x93;
 const LIMIT = 0xffff;
+/** POPF and IRET trap, so the guest's other flags are its own business. */
+const DIRECT_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_RF;
 
 /** EIP CS EFLAGS ESP SS ES DS FS GS, as IRET pops it. */
 export const V86_FRAME = STACK_TOP - 36;
@@ -100,6 +105,11 @@ export class Virtual8086 {
   /** EFLAGS for the hardware. In real mode nothing checks alignment, whatever AC and CR0.AM say. */
   flags(direct: number): number {
     return (this.realMode ? direct & ~FLAG_AC : direct) | FLAG_VM;
+  }
+
+  /** Takes over the flags that the guest can change without a trap. */
+  takeFlags(direct: number): void {
+    this.emulator.setEflags((this.g[EFLAGS] & ~DIRECT_FLAGS) | (direct & DIRECT_FLAGS));
   }
 
   /** Writes the frame from which the nub's IRET enters the guest. */

@@ -124,7 +124,8 @@ export class World {
     }
     for (let register = EAX; register <= EDI; register++) g[register] = h[register];
     g[EIP] = hw.readLinear(at, 4);
-    this.takeFlags(flags);
+    if (v8086) this.v8086.takeFlags(flags);
+    else this.takeFlags(flags);
     // A fault's frame shows RF = 1 whatever it was. It was 1 only if the guest was entered so, and is still at that instruction.
     if (isFault(this.vector) && (!this.enteredWithRf || g[EIP] !== this.enteredAt)) g[EFLAGS] &= ~FLAG_RF;
     g[ESP] = hw.readLinear(at + 12, 4);
@@ -139,9 +140,13 @@ export class World {
     for (let register = EAX; register <= EDI; register++) g[register] = h[register];
     g[EIP] = h[EIP];
     const flags = hw.getEflags();
-    this.takeFlags(flags);
-    if ((flags & FLAG_VM) !== 0) this.v8086.takeLive();
-    else this.takeSegments(h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
+    if ((flags & FLAG_VM) !== 0) {
+      this.v8086.takeFlags(flags);
+      this.v8086.takeLive();
+    } else {
+      this.takeFlags(flags);
+      this.takeSegments(h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
+    }
     this.descriptors.leavePrivate();
   }
 
