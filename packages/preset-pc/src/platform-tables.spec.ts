@@ -100,8 +100,11 @@ describe('the power button', () => {
     const machine = board();
     const status = (): number => (machine.device('piix4-pm')!.saveState().data.registers as Uint8Array)[1];
     expect(status()).toBe(0);
+    let woken = 0;
+    machine.onInput(() => woken++);
     expect(machine.pressPowerButton()).toBe(true);
     expect(status()).toBe(0x01);
+    expect(woken).toBe(1);
     expect(board({ devices: { 'piix4-pm': false } }).pressPowerButton()).toBe(false);
   });
 });
