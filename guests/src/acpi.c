@@ -4,38 +4,13 @@
 //
 // Nothing here depends on where the tables lie, so it runs on any PC with a PIIX4.
 
-#include "guest.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
-#define EOI 0x20
 #define SCI_VECTOR 0x29
 #define PM_FUNCTION 0x0b00  // device 1, function 3
 
-static inline void outw(u16 port, u16 value) { asm volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-static inline void outl(u16 port, u32 value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static inline u16 inw(u16 port) {
-  u16 value;
-  asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-static inline u32 inl(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-
 static volatile u32 scis, status_at_sci;
 static u16 pm1_event, pm1_control, pm_timer;
-
-static u32 config_read(u32 at) {
-  outl(0xcf8, 0x80000000u | PM_FUNCTION | at);
-  return inl(0xcfc);
-}
-static void config_write(u32 at, u32 value) {
-  outl(0xcf8, 0x80000000u | PM_FUNCTION | at);
-  outl(0xcfc, value);
-}
 
 static u8 sum(u32 at, u32 bytes) {
   u8 total = 0;
@@ -102,17 +77,13 @@ static u32 on_sci(struct frame *frame __attribute__((unused))) {
   scis++;
   status_at_sci = inw(pm1_event);
   outw(pm1_event, status_at_sci);
-  outb(PIC2, EOI);
-  outb(PIC1, EOI);
+  outb(PIC2, PIC_EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static void start_pics(void) {
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  outb(PIC1 + 1, 0xfb), outb(PIC2 + 1, 0xfd);
+  program_pics(0xfb, 0xfd);
   outb(0x4d1, inb(0x4d1) | 2);  // 9 is level-triggered
   set_gate(SCI_VECTOR, 0x8e);
   trap_hook[SCI_VECTOR] = on_sci;
@@ -152,17 +123,17 @@ static void overflow(void) {
 }
 
 static void move(void) {
-  u32 base = config_read(0x40), misc = config_read(0x80);
+  u32 base = config_read(PM_FUNCTION, 0x40), misc = config_read(PM_FUNCTION, 0x80);
   CHECK_EQ(base & 0x3f, 1);
   u16 old = (u16)(base & 0xffc0), there = 0x4000, offset = pm_timer - old;
-  config_write(0x40, there | 1);
+  config_write(PM_FUNCTION, 0x40, there | 1);
   u32 now = inl(there + offset);
   CHECK_EQ(now >> 24, 0);
   CHECK_EQ(inl(old + offset), 0xffffffff);
-  config_write(0x80, misc & ~1u);
+  config_write(PM_FUNCTION, 0x80, misc & ~1u);
   CHECK_EQ(inl(there + offset), 0xffffffff);
-  config_write(0x80, misc);
-  config_write(0x40, base);
+  config_write(PM_FUNCTION, 0x80, misc);
+  config_write(PM_FUNCTION, 0x40, base);
   CHECK_EQ(inl(old + offset) >> 24, 0);
 }
 
@@ -172,8 +143,8 @@ int main(void) {
   pm1_event = (u16)read32(fadt + 56);
   pm1_control = (u16)read32(fadt + 64);
   pm_timer = (u16)read32(fadt + 76);
-  CHECK_EQ(config_read(0), 0x71138086);
-  CHECK_EQ(config_read(0x40) & 0xffc0, pm1_event);
+  CHECK_EQ(config_read(PM_FUNCTION, 0), 0x71138086);
+  CHECK_EQ(config_read(PM_FUNCTION, 0x40) & 0xffc0, pm1_event);
   start_pics();
   enable(fadt, 1);
   timer();

@@ -4,10 +4,8 @@
 //
 // Paging stays off. As in `interrupts`, where each event came in is kept in memory, which every run must end with alike.
 
-#include "guest.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
 #define COM1 0x3f8
 
 #define LAPIC 0xfee00000u
@@ -149,11 +147,7 @@ static void virtual_wire(void) {
   CHECK_EQ(get(LINT0) & (MASKED | 0x700), EXTINT_MODE);
   CHECK_EQ(get(LINT1) & (MASKED | 0x700), NMI_MODE);
   CHECK(get(LVT_TIMER) & MASKED);
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  masks(0xfe);
+  program_pics(0xfe, 0xff);
   trap_hook[0x20] = on_pic_tick;
   start_pit(1193);
   while (pic_ticks < 3) sleep_once();

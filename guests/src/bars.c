@@ -2,31 +2,15 @@
 // interrupt controllers, the top of the address space, the ports of the serial line and of configuration itself. Memory and
 // fixed chips win on a PC; nothing may be lost, and whoever looks at such an address may see the device but no other memory.
 
-#include "guest.h"
+#include "pc.h"
 
 #define MEMORY_TARGETS LENGTH(memory_targets)
 #define PORT_TARGETS LENGTH(port_targets)
-
-static inline void outl(u16 port, u32 value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static inline u32 inl(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
 
 static u32 data[3 * PAGE / 4] PAGE_ALIGNED;
 static const u32 memory_targets[] = {0x100000, 0x101000, 0x0,        0x7000,     0x200000,   0xa0000,    0xb8000,
                                      0xc0000,  0xf0000,  0xe0000000, 0xfec00000, 0xfee00000, 0xfffc0000, 0xfffff000};
 static const u32 port_targets[] = {0x0, 0x20, 0x40, 0x60, 0x70, 0xa0, 0xcf8, 0x1f0, 0x3f0, 0x3f8, 0xfff0};
-
-static u32 config_read(u32 function, u32 at) {
-  outl(0xcf8, 0x80000000u | function | at);
-  return inl(0xcfc);
-}
-static void config_write(u32 function, u32 at, u32 value) {
-  outl(0xcf8, 0x80000000u | function | at);
-  outl(0xcfc, value);
-}
 
 static u32 sum(const void *from, u32 words) {
   const u32 *word = from;

@@ -5,29 +5,14 @@
 // another way of reading gave. Waiting is by alternate status or HLT; both take the same count of instructions everywhere.
 
 #include "paging.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
-#define EOI 0x20
 #define BSY 0x80
 #define DRQ 0x08
 #define IDE 0x1f0
 #define ALTERNATE 0x3f6
 #define IDE_FUNCTION 0x0900  // device 1, function 1
 #define MAGIC 0x464c457fu
-
-static inline void outw(u16 port, u16 value) { asm volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-static inline void outl(u16 port, u32 value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static inline u16 inw(u16 port) {
-  u16 value;
-  asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-static inline u32 inl(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
 
 static u32 directory[1024] PAGE_ALIGNED, tables[4][1024] PAGE_ALIGNED;
 static u32 page_a[1024] PAGE_ALIGNED, page_b[1024] PAGE_ALIGNED, image[1024] PAGE_ALIGNED;
@@ -36,29 +21,16 @@ static u32 prd[4] __attribute__((aligned(16)));
 static volatile u32 interrupts, status_at_interrupt;
 static u32 spinning;
 
-static u32 config_read(u32 function, u32 at) {
-  outl(0xcf8, 0x80000000u | function | at);
-  return inl(0xcfc);
-}
-static void config_write(u32 function, u32 at, u32 value) {
-  outl(0xcf8, 0x80000000u | function | at);
-  outl(0xcfc, value);
-}
-
 static u32 on_disk(struct frame *frame __attribute__((unused))) {
   interrupts++;
   status_at_interrupt = inb(IDE + 7);
-  outb(PIC2, EOI);
-  outb(PIC1, EOI);
+  outb(PIC2, PIC_EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static void start_pics(void) {
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  outb(PIC1 + 1, 0xfb), outb(PIC2 + 1, 0xbf);
+  program_pics(0xfb, 0xbf);
   trap_hook[0x2e] = on_disk;
 }
 

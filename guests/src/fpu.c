@@ -5,11 +5,8 @@
 //
 // Paging stays off. The compiler uses no x87 by itself.
 
-#include "guest.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
-#define EOI 0x20
 #define CR0_MP 0x02u
 #define CR0_EM 0x04u
 #define CR0_TS 0x08u
@@ -53,8 +50,8 @@ static u32 wait_instruction(u32 load) {
 }
 
 static void end_of_irq13(void) {
-  outb(PIC2, EOI);
-  outb(PIC1, EOI);
+  outb(PIC2, PIC_EOI);
+  outb(PIC1, PIC_EOI);
 }
 
 static u32 on_error(struct frame *frame) {
@@ -79,16 +76,12 @@ static u32 on_tick(struct frame *frame) {
     asm volatile("fnclex");
     outb(PIC1 + 1, 0xff);
   }
-  outb(PIC1, EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static void start_pics(void) {
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  outb(PIC1 + 1, 0xff), outb(PIC2 + 1, 0xff);
+  program_pics(0xff, 0xff);
   trap_hook[0x20] = on_tick;
   trap_hook[0x2d] = on_error;
 }

@@ -3,11 +3,8 @@
 //
 // Asleep between interrupts, so that each comes at an exact count; the 8259s deliver them.
 
-#include "guest.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
-#define EOI 0x20
 #define HPET 0xfed00000u
 #define CONF 0x10
 #define STATUS 0x20
@@ -27,23 +24,19 @@ static void set(u32 at, u32 value) { *(volatile u32 *)(HPET + at) = value; }
 static u32 on_timer(struct frame *frame __attribute__((unused))) {
   ticks++;
   at_tick = get(COUNT);
-  outb(PIC1, EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static u32 on_alarm(struct frame *frame __attribute__((unused))) {
   alarms++;
-  outb(PIC2, EOI);
-  outb(PIC1, EOI);
+  outb(PIC2, PIC_EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static void start_pics(void) {
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  outb(PIC1 + 1, 0xfa), outb(PIC2 + 1, 0xfe);
+  program_pics(0xfa, 0xfe);
   set_gate(0x20, 0x8e), set_gate(0x28, 0x8e);
   trap_hook[0x20] = on_timer, trap_hook[0x28] = on_alarm;
 }

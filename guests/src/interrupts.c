@@ -5,12 +5,9 @@
 // Paging stays off. Nothing printed or kept depends on how many instructions run between two ticks of the PIT beyond
 // what the machine itself fixes by its count of instructions.
 
-#include "guest.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
 #define COM1 0x3f8
-#define EOI 0x20
 
 // Where each tick came in: not checked here, but part of the memory that every run must end with.
 static volatile u32 tick_log[256][2];
@@ -52,7 +49,7 @@ static u32 on_tick(struct frame *frame) {
   ticks++;
   tick_eip = frame->eip;
   tick_cs = frame->cs;
-  outb(PIC1, EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
@@ -60,7 +57,7 @@ static u32 on_serial(struct frame *frame) {
   serial_count++;
   serial_eip = frame->eip;
   quiet_serial();
-  outb(PIC1, EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
@@ -68,17 +65,13 @@ static u32 on_rtc(struct frame *frame __attribute__((unused))) {
   outb(0x70, 0x0c);
   u8 status = inb(0x71);
   if (status & 0x40) rtc_count++;
-  outb(PIC2, EOI);
-  outb(PIC1, EOI);
+  outb(PIC2, PIC_EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static void start_pics(void) {
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  masks(0xff, 0xff);
+  program_pics(0xff, 0xff);
   CHECK_EQ(inb(PIC1 + 1), 0xff);
   trap_hook[0x20] = on_tick;
   trap_hook[0x24] = on_serial;
@@ -264,7 +257,7 @@ static u32 serial_that_nests(struct frame *frame __attribute__((unused))) {
   asm volatile("cli" : : : "memory");
   nested_ticks = ticks - before;
   seen_in_service = pic_in_service();
-  outb(PIC1, EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 

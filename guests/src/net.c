@@ -6,10 +6,8 @@
 // with `listen=N` it only serves whoever connects to it there, twice. Waiting is by HLT.
 
 #include "paging.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
-#define EOI 0x20
 #define NIC 0x1800    // PCI device 3, function 0
 #define PIIX3 0x0800  // device 1, function 0
 #define PORTS 0xc000
@@ -26,19 +24,6 @@
 #define FIN 1
 #define SYN 2
 #define ACK 16
-
-static inline void outw(u16 port, u16 value) { asm volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-static inline void outl(u16 port, u32 value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static inline u16 inw(u16 port) {
-  u16 value;
-  asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-static inline u32 inl(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
 
 // As the legacy interface lays rings out: the used ring begins at the next page.
 static struct ring {
@@ -79,29 +64,16 @@ static u32 hash(u32 seed, const u8 *at, u32 bytes) {
   return seed;
 }
 
-static u32 config_read(u32 function, u32 at) {
-  outl(0xcf8, 0x80000000u | function | at);
-  return inl(0xcfc);
-}
-static void config_write(u32 function, u32 at, u32 value) {
-  outl(0xcf8, 0x80000000u | function | at);
-  outl(0xcfc, value);
-}
-
 static u32 on_interrupt(struct frame *frame __attribute__((unused))) {
   interrupts++;
   inb(PORTS + 19);
-  outb(PIC2, EOI);
-  outb(PIC1, EOI);
+  outb(PIC2, PIC_EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static void start_pics(void) {
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  outb(PIC1 + 1, 0xfb), outb(PIC2 + 1, 0xf7);
+  program_pics(0xfb, 0xf7);
   outb(0x4d1, 0x08);  // IRQ 11 is a level
   trap_hook[0x2b] = on_interrupt;
   config_write(PIIX3, 0x60, 0x800b8080);  // PIRQC#, where INTA# of device 3 goes

@@ -5,7 +5,7 @@
 //
 // No BIOS is needed: where the framebuffer's base address register is zero, the guest sets it.
 
-#include "guest.h"
+#include "pc.h"
 
 #define VGA_FUNCTION 0x1000  // device 2, function 0
 #define FRAMEBUFFER 0xfd000000u
@@ -14,19 +14,6 @@
 #define GRAPHICS 0x3ce
 #define CRTC 0x3d4
 #define STATUS 0x3da
-
-static inline void outw(u16 port, u16 value) { asm volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-static inline void outl(u16 port, u32 value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static inline u16 inw(u16 port) {
-  u16 value;
-  asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-static inline u32 inl(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
 
 struct mode {
   u8 misc, sequencer[4], crtc[25], graphics[9], attribute[21];
@@ -264,14 +251,6 @@ static void unchained(void) {
 
 static u8 *framebuffer, *registers;
 
-static u32 config_read(u32 at) {
-  outl(0xcf8, 0x80000000u | VGA_FUNCTION | at);
-  return inl(0xcfc);
-}
-static void config_write(u32 at, u32 value) {
-  outl(0xcf8, 0x80000000u | VGA_FUNCTION | at);
-  outl(0xcfc, value);
-}
 static void dispi(u16 index, u16 value) {
   outw(0x1ce, index);
   outw(0x1cf, value);
@@ -282,15 +261,15 @@ static u16 dispi_read(u16 index) {
 }
 
 static void find_framebuffer(void) {
-  CHECK_EQ(config_read(0), 0x11111234);
-  CHECK_EQ(config_read(8) >> 8, 0x030000);
-  if ((config_read(0x10) & ~15u) == 0) config_write(0x10, FRAMEBUFFER), config_write(0x18, REGISTERS);
-  config_write(4, 3);
-  framebuffer = (u8 *)(config_read(0x10) & ~15u);
-  registers = (u8 *)(config_read(0x18) & ~15u);
-  config_write(0x10, 0xffffffff);
-  CHECK_EQ(config_read(0x10), 0xff000008);  // 16 MB, prefetchable
-  config_write(0x10, (u32)framebuffer);
+  CHECK_EQ(config_read(VGA_FUNCTION, 0), 0x11111234);
+  CHECK_EQ(config_read(VGA_FUNCTION, 8) >> 8, 0x030000);
+  if ((config_read(VGA_FUNCTION, 0x10) & ~15u) == 0) config_write(VGA_FUNCTION, 0x10, FRAMEBUFFER), config_write(VGA_FUNCTION, 0x18, REGISTERS);
+  config_write(VGA_FUNCTION, 4, 3);
+  framebuffer = (u8 *)(config_read(VGA_FUNCTION, 0x10) & ~15u);
+  registers = (u8 *)(config_read(VGA_FUNCTION, 0x18) & ~15u);
+  config_write(VGA_FUNCTION, 0x10, 0xffffffff);
+  CHECK_EQ(config_read(VGA_FUNCTION, 0x10), 0xff000008);  // 16 MB, prefetchable
+  config_write(VGA_FUNCTION, 0x10, (u32)framebuffer);
   dispi(0, 0xb0c4);
   CHECK_EQ(dispi_read(0), 0xb0c4);
   CHECK_EQ(dispi_read(10), 256);

@@ -5,10 +5,8 @@
 // The disk is any file that begins with 7F 45 4C 46 and has 16 KiB. Waiting is by HLT or by a loop without a trap.
 
 #include "paging.h"
+#include "pc.h"
 
-#define PIC1 0x20
-#define PIC2 0xa0
-#define EOI 0x20
 #define MAGIC 0x464c457fu
 #define BLK 0x2000   // PCI device 4, function 0
 #define PIIX3 0x0800 // device 1, function 0
@@ -18,19 +16,6 @@
 #define WRITE 2
 #define INDIRECT 4
 #define SIZE 128
-
-static inline void outw(u16 port, u16 value) { asm volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-static inline void outl(u16 port, u32 value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static inline u16 inw(u16 port) {
-  u16 value;
-  asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-static inline u32 inl(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
 
 struct descriptor {
   u32 address, address_high, length;
@@ -60,29 +45,16 @@ static volatile u32 interrupts, causes;
 static u32 modern, spinning, use_indirect;
 static u32 common, notify, isr, own;
 
-static u32 config_read(u32 function, u32 at) {
-  outl(0xcf8, 0x80000000u | function | (at & 0xfc));
-  return inl(0xcfc) >> (at & 3) * 8;
-}
-static void config_write(u32 function, u32 at, u32 value) {
-  outl(0xcf8, 0x80000000u | function | at);
-  outl(0xcfc, value);
-}
-
 static u32 on_interrupt(struct frame *frame __attribute__((unused))) {
   interrupts++;
   causes |= modern ? *(volatile u8 *)isr : inb(PORTS + 19);
-  outb(PIC2, EOI);
-  outb(PIC1, EOI);
+  outb(PIC2, PIC_EOI);
+  outb(PIC1, PIC_EOI);
   return 1;
 }
 
 static void start_pics(void) {
-  outb(PIC1, 0x11), outb(PIC2, 0x11);
-  outb(PIC1 + 1, 0x20), outb(PIC2 + 1, 0x28);
-  outb(PIC1 + 1, 4), outb(PIC2 + 1, 2);
-  outb(PIC1 + 1, 1), outb(PIC2 + 1, 1);
-  outb(PIC1 + 1, 0xfb), outb(PIC2 + 1, 0xf7);
+  program_pics(0xfb, 0xf7);
   outb(0x4d1, 0x08);  // IRQ 11 is a level
   trap_hook[0x2b] = on_interrupt;
   config_write(PIIX3, 0x60, 0x0b808080);  // PIRQD#, where INTA# of device 4 goes

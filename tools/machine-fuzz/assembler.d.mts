@@ -15,6 +15,7 @@ export declare function d16(value: number): number[];
 export declare class Assembler {
   constructor(origin: number);
   readonly here: number;
+  address(name: string): number;
   label(name: string): string;
   emit(...parts: Part[]): number;
   finish(): number[];

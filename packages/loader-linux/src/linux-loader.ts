@@ -84,15 +84,14 @@ export class LinuxLoader implements Loader {
 
   forFirmware(request: LoadRequest): FirmwareKernel {
     const header = readSetupHeader(request.kernel, request.kernelName);
-    const usable = { ...request, ramBytes: request.ramBytes - FIRMWARE_TOP };
-    const kernelEnd = checkKernel(header, usable);
+    const kernelEnd = checkKernel(header, request, FIRMWARE_TOP);
     const commandLine = checkCommandLine(header, request.commandLine);
-    return realModeEntry(header, request, commandLine, placeInitrd(header, usable, kernelEnd));
+    return realModeEntry(header, request, commandLine, placeInitrd(header, request, kernelEnd, FIRMWARE_TOP));
   }
 }
 
-/** The first address behind everything the kernel needs before it allocates memory itself. */
-function checkKernel(header: SetupHeader, { kernelName, ramBytes }: LoadRequest): number {
+/** The first address behind everything the kernel needs before it allocates memory itself; `reserved`: bytes at the top. */
+function checkKernel(header: SetupHeader, { kernelName, ramBytes }: LoadRequest, reserved = 0): number {
   const end = Math.max(header.code32Start + header.payload.length, header.prefAddress + header.initSize);
   if (header.code32Start < 0x100000) {
     throw new RingfenceError('RF_KERNEL_NOT_BOOTABLE', {
@@ -101,11 +100,11 @@ function checkKernel(header: SetupHeader, { kernelName, ramBytes }: LoadRequest)
       fix: 'use a bzImage as its build left it',
     });
   }
-  if (end > ramBytes) {
+  if (end + reserved > ramBytes) {
     throw new RingfenceError('RF_KERNEL_TOO_LARGE', {
-      message: `${kernelName} needs memory up to 0x${end.toString(16)}, the guest has 0x${ramBytes.toString(16)}`,
+      message: `${kernelName} needs memory up to 0x${(end + reserved).toString(16)}, the guest has 0x${ramBytes.toString(16)}`,
       value: end,
-      fix: `give the guest at least ${Math.ceil(end / 1024 ** 2)}M with -m`,
+      fix: `give the guest at least ${Math.ceil((end + reserved) / 1024 ** 2)}M with -m`,
     });
   }
   return end;
@@ -125,18 +124,24 @@ function checkCommandLine(header: SetupHeader, text: string): Uint8Array {
 }
 
 /** As high as the kernel and memory allow, as boot loaders do: the kernel may decompress over what is low. */
-function placeInitrd(header: SetupHeader, { initrd, initrdName, ramBytes }: LoadRequest, kernelEnd: number): number {
+function placeInitrd(
+  header: SetupHeader,
+  { initrd, initrdName, ramBytes }: LoadRequest,
+  kernelEnd: number,
+  reserved = 0,
+): number {
   if (initrd === undefined) return 0;
-  const top = Math.min(ramBytes, header.initrdAddrMax + 1);
+  const free = ramBytes - reserved;
+  const top = Math.min(free, header.initrdAddrMax + 1);
   const address = Math.floor((top - initrd.length) / PAGE) * PAGE;
   if (address < Math.ceil(kernelEnd / PAGE) * PAGE) {
     throw new RingfenceError('RF_INITRD_TOO_LARGE', {
       message: `${initrdName ?? 'the initrd'} (${initrd.length} bytes) does not fit between the kernel and 0x${top.toString(16)}`,
       value: initrd.length,
       fix:
-        top < ramBytes
+        top < free
           ? `this kernel takes an initrd only below 0x${top.toString(16)}: use a smaller one`
-          : `give the guest at least ${Math.ceil((kernelEnd + initrd.length + PAGE) / 1024 ** 2)}M with -m`,
+          : `give the guest at least ${Math.ceil((kernelEnd + initrd.length + PAGE + reserved) / 1024 ** 2)}M with -m`,
     });
   }
   return address;

@@ -52,6 +52,7 @@ describe('the ROM', () => {
     expect([space.read(0xfffffff0, 1), space.read(0xffff0, 1)]).toEqual([0xea, 0xea]);
     expect(space.kind[0xe0]).toBe(PAGE_ROM);
     expect(space.read(0xdffff, 1)).toBe(0xff);
+    expect([0xfffffff0, 0xffff0, 0xfee00000].map((at) => space.peek(at))).toEqual([0xea, 0xea, -1]);
   });
 
   it('may be of 64 KiB, which then stand at F0000h alone', () => {

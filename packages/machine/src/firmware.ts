@@ -43,6 +43,7 @@ export function mapFirmware(space: PhysicalSpace, bios: ImageFile): void {
   const low = bytes.subarray(Math.max(0, bytes.length - LOW_COPY));
   space.memory.u8.set(low, PHYS_BASE + EXTENDED_BASE - low.length);
   space.mapMmio(FOUR_GIB - bytes.length, bytes.length, {
+    isRom: true,
     mmioRead: (offset, size) => {
       let value = 0;
       for (let i = 0; i < size; i++) value |= bytes[offset + i] << (8 * i);

@@ -25,6 +25,8 @@ export const PAGE_WATCH = 8;
 
 /** A device's registers or memory in physical space. Offsets are from the start of its range; size is 1, 2 or 4 bytes. */
 export interface MmioHandler {
+  /** Reads change nothing: who only looks may read too. */
+  readonly isRom?: boolean;
   mmioRead(offset: number, size: number): number;
   mmioWrite(offset: number, size: number, value: number): void;
 }
@@ -170,6 +172,15 @@ export class PhysicalSpace {
       this.observer?.mmioAccess(true, address >>> 0, size, value);
       range?.handler.mmioWrite((address >>> 0) - range.base, size, value);
     }
+  }
+
+  /** One byte of RAM or ROM, for who only looks; -1 for anything else. */
+  peek(address: number): number {
+    const kind = this.kind[address >>> 12];
+    if ((kind & (PAGE_RAM | PAGE_ROM)) !== 0) return this.memory.u8[PHYS_BASE + (address >>> 0)];
+    if ((kind & PAGE_MMIO) === 0) return -1;
+    const range = this.rangeOf(address >>> 0);
+    return range?.handler.isRom === true ? range.handler.mmioRead((address >>> 0) - range.base, 1) & 0xff : -1;
   }
 
   /** Copies bytes out; unclaimed addresses read 0xFF. For debuggers and reports, never on a guest's path. */

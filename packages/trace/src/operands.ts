@@ -7,8 +7,6 @@
 import {
   ACCESS_READ,
   AR_DB,
-  PAGE_RAM,
-  PAGE_ROM,
   SEG,
   SEG_ACCESS,
   SEG_BASE,
@@ -73,7 +71,5 @@ export function instructionBytes(processor: Processor, linear: number, count: nu
 /** One byte of RAM or ROM; -1 for anything else. */
 function byteAt(processor: Processor, linear: number): number {
   const physical = processor.mmu.probe(linear, ACCESS_READ, 0);
-  if (physical < 0) return -1;
-  const { space } = processor;
-  return (space.kind[physical >>> 12] & (PAGE_RAM | PAGE_ROM)) === 0 ? -1 : space.read(physical, 1);
+  return physical < 0 ? -1 : processor.space.peek(physical);
 }
