@@ -45,7 +45,7 @@ import type { Descriptors } from './descriptors.js';
 import type { Emulation } from './emulation.js';
 import type { Follower } from './follower.js';
 import type { GuestWalk } from './guest-walk.js';
-import { SHADOW_MOV_SS, type Interrupts } from './interrupts.js';
+import type { Interrupts } from './interrupts.js';
 import { HOST_INTERRUPT_VECTOR } from './layout.js';
 import { DEVICE, FILLED, GUEST_FAULT, type Pager } from './pager.js';
 import { exceptionReason } from './reasons.js';
@@ -134,6 +134,10 @@ export class Monitor implements GuestExecutor {
       } else {
         if (left <= 0) return STOP_BUDGET;
         if (this.stopRequested) return STOP_REQUESTED;
+        if (interrupts.overdue) {
+          this.release();
+          continue;
+        }
         this.parts.descriptors.enterPrivate();
       }
       const stop = hw.run(interrupts.arm(left));
@@ -157,7 +161,7 @@ export class Monitor implements GuestExecutor {
   }
 
   interruptsEnabled(): boolean {
-    return (this.g[EFLAGS] & FLAG_IF) !== 0;
+    return this.inMonitor ? (this.g[EFLAGS] & FLAG_IF) !== 0 : this.parts.world.interruptsEnabled();
   }
 
   get guest(): Processor {
@@ -199,7 +203,7 @@ export class Monitor implements GuestExecutor {
     }
     this.parts.world.peek();
     this.interrupts.expireShadow();
-    if (this.h[SHADOW] !== 0) this.interrupts.castShadow(SHADOW_MOV_SS);
+    if (this.h[SHADOW] !== 0) this.interrupts.castShadow(this.h[SHADOW]);
   }
 
   /** Takes the hardware out of the guest, as an interrupt of the host would: only then may shadow tables be edited. */

@@ -34,7 +34,8 @@ const STAND_IN = 1;
 const CONFORMING = AR_CODE | AR_DC;
 
 export class SegmentRegisters {
-  /** SS as the guest was last entered with it. */
+  /** CS and SS as the guest was last entered with them. */
+  codeSelector = 0;
   stackSelector = 0;
   /** Limit of the hardware's code segment for the guest, unsigned. */
   codeLimit = 0;
@@ -47,7 +48,7 @@ export class SegmentRegisters {
   /** The guest's privilege level when its data segments were last chosen. */
   private seenRing = -1;
   /** A data-segment register of the hardware holds the stand-in. */
-  private standsIn = false;
+  standsIn = false;
   /** A segment register of the guest was set from the hardware's. */
   private adopted = false;
   /** CS and SS words, descriptor version and CPL for which `holdsCodeAndStack` last said yes. */
@@ -63,8 +64,9 @@ export class SegmentRegisters {
   }
 
   /** Takes over what the guest has loaded directly. True when that is anything: the emulator must look at its state anew. */
-  take(stackSelector: number): boolean {
+  take(codeSelector: number, stackSelector: number): boolean {
     this.adopted = false;
+    if (codeSelector !== this.codeSelector) this.adoptCode(codeSelector);
     if (stackSelector !== this.stackSelector) this.adopt(SS, stackSelector);
     this.takeData();
     return this.adopted;
@@ -103,6 +105,14 @@ export class SegmentRegisters {
       this.adopt(DATA_SEGMENTS[i], h[from] & 0xffff);
       this.note(i);
     }
+  }
+
+  /** An IRET of ring 1, to itself or to ring 3, was carried out by the hardware. */
+  private adoptCode(selector: number): void {
+    const ring = selector & 3;
+    this.adopt(CS, ring === 3 ? selector : selector & 0xfffc);
+    // What the data segments hold they hold rightly: the hardware kept, or took away, what the guest's own would.
+    this.g[CPL] = this.seenRing = ring === 3 ? 3 : 0;
   }
 
   /** The hardware loaded `selector` directly: the guest's register holds what the guest's own descriptor says. */

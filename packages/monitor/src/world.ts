@@ -5,7 +5,7 @@
  * `leave` runs after the nub's HLT: it reads the trap frame from the ring-0 stack and brings the emulator's state up to
  * date. `enter` does the reverse and leaves the hardware at an IRET of the nub. What never differs on the two sides
  * (arithmetic flags, general registers, data-segment selectors) is copied; what does is kept on the guest's side only:
- * privilege level, IF, IOPL, CS and SS selectors, all control registers. What the segment registers of the two sides have
+ * privilege level, IF (which the hardware may keep as VIF), IOPL, CS and SS selectors, all control registers. What the segment registers of the two sides have
  * to do with each other is segment-registers.ts.
  *
  * Why the stack page is safe although it is mapped writable: the hardware's own frame pushes are supervisor writes, so paging
@@ -27,7 +27,9 @@ import {
   ES,
   ESP,
   FLAGS_ARITH,
+  FLAG_AC,
   FLAG_DF,
+  FLAG_ID,
   FLAG_IF,
   FLAG_IOPL,
   FLAG_NT,
@@ -54,6 +56,8 @@ import {
   VEC_OF,
   pushesErrorCode,
   type Processor,
+  type SensitiveStrategy,
+  type VirtualFlags,
 } from '@ringfence/sdk';
 import type { Descriptors } from './descriptors.js';
 import type { GuestWalk } from './guest-walk.js';
@@ -63,8 +67,10 @@ import type { Pager } from './pager.js';
 import { DATA_SEGMENTS, SegmentRegisters } from './segment-registers.js';
 import type { Window } from './window.js';
 
-/** Flags that direct execution changes in ring 1 exactly as in ring 0. */
-const DIRECT_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_RF;
+/** Flags that the hardware has as the guest has them. */
+const DIRECT_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_RF | FLAG_AC | FLAG_ID;
+/** With any of these in its flags the guest's kernel must not handle them unseen (ADR 0015). */
+const UNSHARED_FLAGS = FLAG_IOPL | FLAG_NT | FLAG_VIF | FLAG_VIP;
 const VIRTUAL_FLAGS = FLAG_IF | FLAG_IOPL | FLAG_NT | FLAG_VM | FLAG_VIF | FLAG_VIP;
 /** What reaches the nub without being a fault: debug traps, NMI, breakpoint and overflow traps, double faults. */
 const NO_FAULTS: ReadonlySet<number> = new Set([VEC_DB, VEC_NMI, VEC_BP, VEC_OF, VEC_DF]);
@@ -77,6 +83,8 @@ export class World {
   errorCode = 0;
   /** Direct execution must trap after one instruction: a policy steps. */
   stepping = false;
+  /** An interrupt waits for the guest to enable interrupts. */
+  interruptWaiting = false;
   /** Reason why `enter` last refused, for reports. */
   refusal = '';
   private readonly h: Int32Array;
@@ -85,6 +93,10 @@ export class World {
   private enteredAt = 0;
   private enteredWithRf = false;
   private readonly segments: SegmentRegisters;
+  /** The hardware keeps the guest's IF, as VIF. */
+  private readonly hasVif: boolean;
+  /** The flag instructions of ring 1 that do not exit. */
+  private virtualFlags: VirtualFlags = 'none';
 
   constructor(
     private readonly hardware: Processor,
@@ -93,9 +105,11 @@ export class World {
     private readonly walk: GuestWalk,
     private readonly pager: Pager,
     private readonly descriptors: Descriptors,
+    private readonly sensitive: SensitiveStrategy,
   ) {
     this.h = hardware.state;
     this.g = emulator.state;
+    this.hasVif = sensitive.virtualFlags !== undefined;
     this.segments = new SegmentRegisters(hardware.state, emulator.state, descriptors);
   }
 
@@ -126,7 +140,7 @@ export class World {
     // A fault's frame shows RF = 1 whatever it was. It was 1 only if the guest was entered so, and is still at that instruction.
     if (isFault(this.vector) && (!this.enteredWithRf || g[EIP] !== this.enteredAt)) g[EFLAGS] &= ~FLAG_RF;
     g[ESP] = hw.readLinear(at + 12, 4);
-    this.takeSegments(hw.readLinear(at + 16, 4) & 0xffff);
+    this.takeSegments(cs & 0xffff, hw.readLinear(at + 16, 4) & 0xffff);
   }
 
   /** The hardware stands between two guest instructions, outside the nub: copies its live state for a look. */
@@ -135,16 +149,31 @@ export class World {
     for (let register = EAX; register <= EDI; register++) g[register] = h[register];
     g[EIP] = h[EIP];
     this.takeFlags(hw.getEflags());
-    this.takeSegments(h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
+    const cs = h[SEG + CS * SEG_WORDS + SEG_SELECTOR] & 0xffff;
+    this.takeSegments(cs, h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
   }
 
   private takeFlags(direct: number): void {
-    const kept = this.g[EFLAGS] & ~DIRECT_FLAGS;
-    this.emulator.setEflags(kept | (direct & DIRECT_FLAGS));
+    let flags = (this.g[EFLAGS] & ~DIRECT_FLAGS) | (direct & DIRECT_FLAGS);
+    if (this.hasVif) flags = (flags & ~FLAG_IF) | ((direct & FLAG_VIF) !== 0 ? FLAG_IF : 0);
+    this.emulator.setEflags(flags);
   }
 
-  private takeSegments(stackSelector: number): void {
-    const adopted = this.segments.take(stackSelector);
+  /** Whether the guest has interrupts enabled: as it was entered, or as it has come to have them on the hardware. */
+  interruptsEnabled(): boolean {
+    const { h, g } = this;
+    return (this.hasVif && h[CPL] !== 0 ? h[EFLAGS] & FLAG_VIF : g[EFLAGS] & FLAG_IF) !== 0;
+  }
+
+  /** The guest, between two instructions on the hardware, could enable interrupts unnoticed although one waits by now. */
+  missesInterrupt(): boolean {
+    const { h } = this;
+    if (this.virtualFlags === 'none' || !this.interruptWaiting) return false;
+    return h[CPL] === 1 && (h[EFLAGS] & (FLAG_VIF | FLAG_VIP)) === 0;
+  }
+
+  private takeSegments(codeSelector: number, stackSelector: number): void {
+    const adopted = this.segments.take(codeSelector, stackSelector);
     this.descriptors.leavePrivate();
     if (adopted) this.emulator.stateChanged();
   }
@@ -219,13 +248,16 @@ export class World {
     const ring = g[CPL] === 0 ? 1 : 3;
     let flags = (this.emulator.getEflags() & ~VIRTUAL_FLAGS) | FLAG_IF;
     if (this.stepping) flags |= FLAG_TF;
+    if (this.hasVif) flags |= this.virtualize();
+    const cs = (g[SEG + CS * SEG_WORDS] & 0xfffc) | ring;
     const ss = (g[SEG + SS * SEG_WORDS] & 0xfffc) | ring;
+    segments.codeSelector = cs;
     segments.stackSelector = ss;
     const at = RESUME_IRET;
     this.enteredAt = g[EIP];
     this.enteredWithRf = (flags & FLAG_RF) !== 0;
     hw.writeLinear(at, 4, g[EIP]);
-    hw.writeLinear(at + 4, 4, (g[SEG + CS * SEG_WORDS] & 0xfffc) | ring);
+    hw.writeLinear(at + 4, 4, cs);
     hw.writeLinear(at + 8, 4, flags);
     hw.writeLinear(at + 12, 4, g[ESP]);
     hw.writeLinear(at + 16, 4, ss);
@@ -233,6 +265,21 @@ export class World {
     descriptors.enterPrivate();
     if (reload !== 0) this.reloadSegments(reload === 2);
     else this.startAt(STUB_IRET, RESUME_IRET);
+  }
+
+  /**
+   * The guest's IF as VIF, and whether an interrupt waits for it as VIP. Where the kernel's flags hold what the hardware would not
+   * show or keep, its flag instructions exit.
+   */
+  private virtualize(): number {
+    const { g, segments } = this;
+    const own = (g[EFLAGS] & UNSHARED_FLAGS) === 0;
+    const which = !own ? 'none' : segments.standsIn ? 'inner' : 'all';
+    if (which !== this.virtualFlags) {
+      this.virtualFlags = which;
+      this.sensitive.virtualFlags!(this.hardware, which);
+    }
+    return (g[EFLAGS] & FLAG_IF) !== 0 ? FLAG_VIF : this.interruptWaiting ? FLAG_VIP : 0;
   }
 
   private startAt(stub: number, stack: number): void {
