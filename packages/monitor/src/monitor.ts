@@ -28,7 +28,9 @@ import {
   STOP_SHUTDOWN,
   VEC_DB,
   VEC_DF,
+  VEC_GP,
   VEC_PF,
+  VEC_SS,
   dumpProcessor,
   pageTableFrames,
   type GuestExecutor,
@@ -289,6 +291,10 @@ export class Monitor implements GuestExecutor {
       case VEC_DF:
         throw internal('the hardware raised a double fault under the monitor', this.dump());
       default:
+        if ((world.vector === VEC_GP || world.vector === VEC_SS) && world.restoresLimit()) {
+          this.emulation.name('segment-limit');
+          break;
+        }
         this.stepper.abandon();
         this.emulation.one('state-segments', exceptionReason(world.vector));
     }

@@ -9,7 +9,7 @@
  * to do with each other is segment-registers.ts.
  *
  * Why the stack page is safe although it is mapped writable: the hardware's own frame pushes are supervisor writes, so paging
- * cannot keep ring 1 out of the page and let them in. Segment limits do: no descriptor the guest can load reaches above
+ * cannot keep ring 1 out of the page and let them in. Segment limits do: no descriptor that ring 1 can load reaches above
  * GUEST_LINEAR_LIMIT; an access there is #GP or #SS, and the emulator does it in the guest's view.
  */
 import {
@@ -239,6 +239,7 @@ export class World {
     const { h, g, hardware: hw, pager, window, descriptors, segments } = this;
     pager.activate();
     const reload = segments.choose();
+    window.chooseGdt(segments.userTable);
     descriptors.loadLdt();
     window.close();
     if (pager.flushPending || ((h[CR3] ^ window.guestRoot) & 0xfffff000) !== 0) {
@@ -280,6 +281,11 @@ export class World {
       this.sensitive.virtualFlags!(this.hardware, which);
     }
     return (g[EFLAGS] & FLAG_IF) !== 0 ? FLAG_VIF : this.interruptWaiting ? FLAG_VIP : 0;
+  }
+
+  /** User code ran into a limit: true when it was cut, and the next entry will give the segment back whole. */
+  restoresLimit(): boolean {
+    return !this.stepping && this.segments.restoresLimit();
   }
 
   private startAt(stub: number, stack: number): void {
