@@ -43,7 +43,7 @@ Examples:
   ringfence-harness run guests/suite.yaml --guest paging --matrix policy=step-through+data-swap,shadow=rebuild --verbose
   ringfence-harness run guests/suite.yaml --matrix policy=none     (bare only)
 
-Axes of the matrix: policy, shadow, protection, sensitive, core. An option of a part is written name:key=value.
+Axes of the matrix: policy, shadow, protection, sensitive, assist, core. An option of a part is written name:key=value.
 Exit status: 0 every run passed, 1 some failed, 2 bad usage or suite, 130 interrupted (reports hold what was done).
 `;
 
@@ -165,6 +165,15 @@ function checkParts(variants: readonly Variant[], registry: PartRegistry): void 
     checkPart(registry, 'shadow-cache', monitor.shadow);
     checkPart(registry, 'protection', monitor.protection);
     checkPart(registry, 'sensitive', monitor.sensitive);
+    checkAssist(registry, monitor.sensitive, monitor.assist);
+  }
+}
+
+function checkAssist(registry: PartRegistry, sensitive: NamedPart, assist: string | undefined): void {
+  const { name } = splitNamed(sensitive);
+  const { assists } = registry.get('sensitive', name);
+  if (assist !== undefined && !assists.some((known) => known === assist)) {
+    throw unknownName(`assist that "${name}" works with`, assist, assists);
   }
 }
 

@@ -28,7 +28,11 @@ const plugin = definePlugin({
   sdk: SDK_VERSION,
   parts: [{ kind: 'model', name: BANIAS.name, summary: BANIAS.summary, model: BANIAS }],
 });
-const POLICIES = ['step-through', 'data-swap', 'full-emulation'];
+const RUNS = [
+  ['step-through', 'vif'],
+  ['data-swap', 'trap'],
+  ['full-emulation', 'vif'],
+] as const;
 const { guests } = readSuite(resolve(root, 'guests/suite.yaml'));
 /** Guests that another model is named for are about that model. */
 const ours = guests.filter((guest) => guest.model === undefined);
@@ -48,10 +52,16 @@ describe('without PAE', () => {
     expect(bare.status, serial).toBe(33);
     if (guest.name === 'pae') expect(serial).toMatch(/^no PAE here\r?$/m);
     const { retired, serialSha256, stateHash } = bare.report;
-    for (const policy of POLICIES) {
+    for (const [policy, assist] of RUNS) {
       const monitor = { policy, shadowCache: { name: 'tracked-lru', capacity: 8 } };
-      const { report } = await runGuest(kernel, { ...options, monitor }, [plugin]);
-      expect(report, policy).toMatchObject({ outcome: bare.report.outcome, retired, serialSha256, stateHash });
+      const cpu = { ...options.cpu, assist };
+      const { report } = await runGuest(kernel, { ...options, cpu, monitor }, [plugin]);
+      expect(report, `${policy} ${assist}`).toMatchObject({
+        outcome: bare.report.outcome,
+        retired,
+        serialSha256,
+        stateHash,
+      });
     }
   });
 });
