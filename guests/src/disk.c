@@ -133,18 +133,18 @@ static void pci(void) {
 }
 
 static void move_bar(void) {
-  outl(0xc004, 0x12345678);
-  CHECK_EQ(inl(0xc004), 0x12345678);
+  outl(0xc00c, 0x12345678);
+  CHECK_EQ(inl(0xc00c), 0x12345678);
   config_write(IDE_FUNCTION, 0x20, 0xd000);
-  CHECK_EQ(inl(0xc004), 0xffffffff);
-  CHECK_EQ(inl(0xd004), 0x12345678);
-  // Over the serial port, which stays what it is.
-  u8 line_control = inb(0x3fb);
-  config_write(IDE_FUNCTION, 0x20, 0x3f0);
-  CHECK_EQ(inb(0x3fb), line_control);
-  CHECK_EQ(inl(0x3f4) & 0xff, 0x78);
+  CHECK_EQ(inl(0xc00c), 0xffffffff);
+  CHECK_EQ(inl(0xd00c), 0x12345678);
+  // Over the keyboard controller, which stays what it is; nothing else is at 6Ch.
+  u8 status = inb(0x64);
+  config_write(IDE_FUNCTION, 0x20, 0x60);
+  CHECK_EQ(inb(0x64), status);
+  CHECK_EQ(inl(0x6c), 0x12345678);
   config_write(IDE_FUNCTION, 4, 4);
-  CHECK_EQ(inb(0x3f4), 0xff);
+  CHECK_EQ(inb(0x6c), 0xff);
   config_write(IDE_FUNCTION, 4, 5);
   config_write(IDE_FUNCTION, 0x20, 0xc000);
 }

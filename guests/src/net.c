@@ -2,7 +2,8 @@
 // over TCP and HTTP, a name that does not exist, a network that cannot be reached, receive buffers that come late.
 //
 // The file is /file, any file of at least 4 KiB that begins with 7F 45 4C 46. With `tcg` on the command line the network is
-// QEMU's, which has no echo, no file and other names. With `port=N` it only fetches the file, from that port. Waiting is by HLT.
+// QEMU's, which has no echo, no file and other names. With `port=N` it only fetches the file, from that port;
+// with `listen=N` it only serves whoever connects to it there, twice. Waiting is by HLT.
 
 #include "paging.h"
 
@@ -319,11 +320,11 @@ static void late_buffers(void) {
 
 // --- TCP -------------------------------------------------------------------------------------------------
 
-static u32 sequence, acknowledged, port = 80;
+static u32 sequence, acknowledged, port = 80, own_port = 40000;
 
 static void send_tcp(u32 flags, u32 bytes) {
   u8 *tcp = out + 34;
-  put16(tcp, 40000), put16(tcp + 2, port), put32(tcp + 4, sequence), put32(tcp + 8, acknowledged);
+  put16(tcp, own_port), put16(tcp + 2, port), put32(tcp + 4, sequence), put32(tcp + 8, acknowledged);
   put16(tcp + 12, 5u << 12 | flags), put16(tcp + 14, 8000), put16(tcp + 18, 0);
   send_ip(GATEWAY, 6, 20 + bytes);
   sequence += bytes + (flags >> 1 & 1) + (flags & 1);
@@ -374,6 +375,29 @@ static u32 fetch(const char *request, u32 *size) {
   return state;
 }
 
+// Whoever connects to `listen` gets each byte back, one more than it was.
+static void serve(u32 listen) {
+  u32 bytes, data, fin;
+  u8 *tcp = receive_ip(6, &bytes);
+  CHECK_EQ(get16(tcp + 2), listen);
+  CHECK_EQ(tcp[13], SYN);
+  own_port = listen, port = get16(tcp);
+  sequence = 0x7ffffff0u, acknowledged = get32(tcp + 4) + 1;
+  send_tcp(SYN | ACK, 0);
+  do {
+    tcp = receive_ip(6, &bytes);
+    u32 offset = (tcp[12] >> 4) * 4u;
+    data = bytes - offset, fin = tcp[13] & FIN;
+    if (get32(tcp + 4) != acknowledged) continue;
+    for (u32 i = 0; i < data; i++) out[54 + i] = (u8)(tcp[offset + i] + 1);
+    acknowledged += data + fin;
+    if (data) send_tcp(ACK, data);
+  } while (!fin);
+  send_tcp(ACK | FIN, 0);
+  do tcp = receive_ip(6, &bytes);
+  while (get32(tcp + 8) != sequence);
+}
+
 static void session(void) {
   u32 address = 0, size;
   start_card(BUFFERS);
@@ -385,6 +409,11 @@ static void session(void) {
   ping(8);
   ping(1480);
   if (on_tcg) return;
+  u32 listen = argument("listen", 0);
+  if (listen) {
+    serve(listen);
+    return;
+  }
   if (port != 80) {
     u32 file = fetch("GET /file HTTP/1.0\r\n\r\n", &size);
     put("file of "), put_dec(size), put(" bytes "), put_hex(file), put("\n");
@@ -410,6 +439,6 @@ int main(void) {
   set_cr3((u32)directory);
   set_cr0(get_cr0() | CR0_PG);
   session();
-  if (!on_tcg && port == 80) put("frames "), put_hex(checksum_of_all), put("\n");
+  if (!on_tcg && port == 80 && own_port == 40000) put("frames "), put_hex(checksum_of_all), put("\n");
   return 0;
 }

@@ -20,7 +20,7 @@ export function fuzzSeed(parts, seed, { combinations = 2, reach }) {
   const { bare, machine, failures, reports } = compare(parts, program, chosen, {
     observe: (watched) => reach.watch(watched),
     sliced: seed % 4 === 0,
-    nmiEvery: seed % 4 === 2 ? 61 + ((seed * 37) % 509) : undefined,
+    nmiEvery: seed % 4 === 1 ? 61 + ((seed * 37) % 509) : undefined,
   });
   reach.note(program, machine, bare.outcome, bare.retired);
   reach.noteMonitors(reports);

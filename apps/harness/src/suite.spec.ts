@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandOf } from './job.js';
 import { readSuite } from './suite.js';
 
 let folder: string;
@@ -37,6 +38,15 @@ matrix: { policy: [p], shadow: [{ name: tracked-lru, capacity: 4 }] }
       expect: { status: 33, serial: ['x', 'y'] },
     });
     expect(matrix.shadow).toEqual([{ name: 'tracked-lru', capacity: 4 }]);
+  });
+
+  it('has the files of a network relative to the suite, and says the command that gives them', () => {
+    const [guest] = readSuite(
+      suite('guests: [{ name: a, kernel: k, network: { hosts: { h: 1.2.3.4 }, serve: { /f: f } } }]'),
+    ).guests;
+    expect(guest.network).toEqual({ hosts: { h: '1.2.3.4' }, serve: { '/f': join(folder, 'f') } });
+    const command = commandOf(guest, { core: 'interpreter', monitor: undefined } as Parameters<typeof commandOf>[1]);
+    expect(command).toContain(`--net user --serve /f=${join(folder, 'f')} --host h=1.2.3.4`);
   });
 
   it.each([

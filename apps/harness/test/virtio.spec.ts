@@ -85,7 +85,10 @@ describe('SeaBIOS', () => {
       const machine = createMachine({
         config,
         registry: createRegistry([]),
-        firmware: { bios: file(join(firmware.folder, SEABIOS.bios)) },
+        firmware: {
+          bios: file(join(firmware.folder, SEABIOS.bios)),
+          vgaBios: file(join(firmware.folder, SEABIOS.vgaBios)),
+        },
         drives: openDrives(config.drives),
       });
       return { ...finish(machine), serial: machine.channelText('serial') };

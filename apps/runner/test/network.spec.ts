@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../src/cli.js';
@@ -25,6 +25,36 @@ beforeAll(async () => {
   ({ port } = server.address() as AddressInfo);
 });
 afterAll(() => server.close());
+
+async function freePort(): Promise<number> {
+  const probe = createTcpServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port: free } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return free;
+}
+
+async function connected(to: number): Promise<Socket> {
+  const socket = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** What comes back for `text`, once somebody listens. */
+async function ask(to: number, text: string): Promise<string> {
+  for (;;) {
+    const socket = await connected(to).catch(() => undefined);
+    if (socket === undefined) {
+      await new Promise((again) => setTimeout(again, 20));
+      continue;
+    }
+    socket.end(text);
+    let answer = '';
+    for await (const bytes of socket) answer += String(bytes);
+    return answer;
+  }
+}
 
 async function run(...flags: string[]) {
   const io = fakeIo();
@@ -52,6 +82,18 @@ describe('a guest on the network', () => {
     expect(out).toMatch(/^FAIL net\.c:\d+ tcp\[13\]/);
     expect(status).toBe(35);
     expect(requests).toHaveLength(2);
+  });
+
+  it('serves who connects to a forwarded port', async () => {
+    const hostPort = await freePort();
+    const ended = run('--forward', `tcp:${hostPort}:23`, '--append', 'listen=23');
+    // The guest serves one session without paging and one with; the port is bound before it begins.
+    const answers = [await ask(hostPort, 'HAL'), await ask(hostPort, 'x'.repeat(100_000))];
+    expect(answers).toEqual(['IBM', 'y'.repeat(100_000)]);
+    const { status, out, err } = await ended;
+    expect([status, out], err).toEqual([33, 'PASS net\n']);
+    // and shut after the run
+    await expect(connected(hostPort)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   it.each([

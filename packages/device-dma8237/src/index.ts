@@ -16,6 +16,7 @@ export const dma8237: DevicePart = {
     },
   },
   provides: ['isa-dma'],
+  firmware: [{ kind: 'pnp', id: 'PNP0200', name: 'DMAC', dma: 4 }],
   useClass: PcDma,
 };
 

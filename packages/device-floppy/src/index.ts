@@ -12,6 +12,7 @@ export const floppy: DevicePart = {
     ports: { registers: { base: 0x3f0, count: 6 }, change: { base: 0x3f7, count: 1 } },
     irqs: { out: 6 },
   },
+  firmware: [{ kind: 'pnp', id: 'PNP0700', name: 'FDC', dma: 2 }],
   useClass: Fdc82077,
 };
 

@@ -17,6 +17,7 @@ import {
   HDR_SETUP_SECTS,
   HDR_SYSSIZE,
   HDR_VERSION,
+  HDR_VID_MODE,
   MAGIC_HDRS,
 } from './setup-header.js';
 
@@ -141,6 +142,20 @@ describe('Linux boot protocol', () => {
     expect(placed).toEqual({ address: 7 * MB - 8192, bytes: initrd });
     expect(view.getUint32(HDR_RAMDISK_IMAGE, true)).toBe(7 * MB - 8192);
     expect(refusal(() => loader.forFirmware({ ...request, ramBytes: 1.25 * MB }))).toBe('RF_KERNEL_TOO_LARGE');
+  });
+
+  it.each([
+    ['quiet', 0xffff],
+    ['vga=0x314 quiet', 0x314],
+    ['quiet vga=788', 788],
+    ['vga=ext', 0xfffe],
+    ['vga=ask vga=normal', 0xffff],
+    ['novga=0x314', 0xffff],
+    ['vga=large', 0xffff],
+  ])('has the setup code of the real-mode entry set the mode of "%s"', (commandLine, mode) => {
+    const request = { kernel: bzImage(), kernelName: 'k', commandLine, ramBytes: 8 * MB, options: {} };
+    const { bytes } = loader.forFirmware(request).setup;
+    expect(new DataView(bytes.buffer, bytes.byteOffset).getUint16(HDR_VID_MODE, true)).toBe(mode);
   });
 
   it('takes a syssize rounded up, as memtest86+ has', () => {

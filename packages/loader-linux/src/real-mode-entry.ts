@@ -26,7 +26,8 @@ export const FIRMWARE_TOP = 0x100000;
 
 const CAN_USE_HEAP = 0x80;
 const STACK_BYTES = 0x200;
-const VID_MODE_NORMAL = 0xffff;
+/** What `vga=` may say besides a number ("Special Command Line Options"). */
+const VID_MODES: Readonly<Record<string, number>> = { normal: 0xffff, ext: 0xfffe, ask: 0xfffd };
 const LOADER_UNDEFINED = 0xff;
 const SECTOR = 512;
 
@@ -41,7 +42,7 @@ export function realModeEntry(
   // A copy: the kernel's own bytes stay as they are. (`slice` of a Node Buffer is none.)
   const setup = new Uint8Array(request.kernel.subarray(0, bytes));
   const view = new DataView(setup.buffer);
-  view.setUint16(HDR_VID_MODE, VID_MODE_NORMAL, true);
+  view.setUint16(HDR_VID_MODE, videoMode(request.commandLine), true);
   view.setUint8(HDR_TYPE_OF_LOADER, LOADER_UNDEFINED);
   view.setUint8(HDR_LOADFLAGS, view.getUint8(HDR_LOADFLAGS) | CAN_USE_HEAP);
   view.setUint16(HDR_HEAP_END_PTR, REAL_MODE_COMMAND_LINE - REAL_MODE_CODE - STACK_BYTES, true);
@@ -54,4 +55,10 @@ export function realModeEntry(
     commandLine: { address: REAL_MODE_COMMAND_LINE, bytes: commandLine },
     initrd: request.initrd === undefined ? undefined : { address: initrdAt, bytes: request.initrd },
   };
+}
+
+/** The mode that the kernel's setup code is to set: it does not look at the command line, a boot loader does. */
+function videoMode(commandLine: string): number {
+  const asked = [...commandLine.matchAll(/(?:^|\s)vga=(\S+)/g)].at(-1)?.[1] ?? 'normal';
+  return VID_MODES[asked] ?? (/^(0x[0-9a-f]{1,4}|\d{1,5})$/i.test(asked) ? Number(asked) & 0xffff : VID_MODES.normal);
 }

@@ -99,7 +99,7 @@ describe('what devices are told', () => {
     }
     loadState() {}
   }
-  const listener: Part = { kind: 'device', name: 'listener', summary: '', resources: {}, useClass: Listener as never };
+  const listener: Part = { kind: 'device', name: 'listener', summary: '', resources: {}, useClass: Listener };
 
   it('is the configuration and the kernel', () => {
     const kernel = {} as FirmwareKernel;

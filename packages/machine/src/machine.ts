@@ -66,6 +66,8 @@ export interface MachineParts {
 export class PcMachine implements Machine {
   /** Instructions retired before a snapshot that was loaded. */
   private retiredBefore = 0;
+  /** Whoever let the guest sleep hears of buttons too. */
+  private wake: () => void = () => {};
   /** Resets that started the machine again. */
   resets = 0;
 
@@ -138,11 +140,13 @@ export class PcMachine implements Machine {
   pressPowerButton(): boolean {
     const found = this.parts.devices.find(({ part }) => part.provides?.includes('power-button'));
     (found?.device as unknown as PowerButton | undefined)?.pressPowerButton();
+    this.wake();
     return found !== undefined;
   }
 
   nmi(): void {
     this.parts.board.interrupts.pulseNmi();
+    this.wake();
   }
 
   get sleepTicks(): number {
@@ -155,6 +159,7 @@ export class PcMachine implements Machine {
   }
 
   onInput(wake: () => void): void {
+    this.wake = wake;
     for (const tap of this.parts.taps.values()) tap.onInput = wake;
     this.parts.network?.onWake(wake);
   }

@@ -40,7 +40,20 @@ describe('the tables of the PC', () => {
   it('are all there', () => {
     const text = rom(board());
     for (const signature of SIGNATURES) expect(text.includes(signature), signature).toBe(true);
-    for (const name of ['PCI0', 'LNKD', 'COM1', 'KBD_', 'MOU_', 'RTC_', 'PIC_', 'TMR_', 'SPKR', 'FPU_']) {
+    for (const name of [
+      'PCI0',
+      'LNKD',
+      'COM1',
+      'KBD_',
+      'MOU_',
+      'RTC_',
+      'PIC_',
+      'TMR_',
+      'SPKR',
+      'FPU_',
+      'DMAC',
+      'FDC_',
+    ]) {
       expect(text.includes(name), name).toBe(true);
     }
   });
@@ -87,8 +100,11 @@ describe('the power button', () => {
     const machine = board();
     const status = (): number => (machine.device('piix4-pm')!.saveState().data.registers as Uint8Array)[1];
     expect(status()).toBe(0);
+    let woken = 0;
+    machine.onInput(() => woken++);
     expect(machine.pressPowerButton()).toBe(true);
     expect(status()).toBe(0x01);
+    expect(woken).toBe(1);
     expect(board({ devices: { 'piix4-pm': false } }).pressPowerButton()).toBe(false);
   });
 });

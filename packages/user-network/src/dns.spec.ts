@@ -59,6 +59,13 @@ describe('the name server', () => {
     expect(ask(station(), query('9.9.9.9.in-addr.arpa', PTR))!.code).toBe(3);
   });
 
+  it('leaves out what does not fit a message', () => {
+    const names = Array.from({ length: 8 }, (_, i) => `${String(i).repeat(60)}.${'x'.repeat(60)}`);
+    const server = new Station({ hosts: Object.fromEntries(names.map((name) => [name, '10.9.9.9'])) });
+    const { answers } = ask(server, query('9.9.9.10.in-addr.arpa', PTR))!;
+    expect(answers).toHaveLength(3);
+  });
+
   it('says that a name does not exist, or that it has nothing of the kind', () => {
     expect(ask(station(), query('nowhere', A))).toMatchObject({ code: 3, answers: [] });
     expect(ask(station(), query('', A))).toMatchObject({ code: 3, answers: [] });

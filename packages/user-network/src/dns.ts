@@ -10,8 +10,10 @@ import { DOMAIN, GATEWAY, NAME_SERVER } from './plan.js';
 export const DNS_PORT = 53;
 
 const HEADER = 12;
+const RECORD = 12;
 const MAX_NAME = 255;
-/** An answer of so many addresses of 16 bytes fits 512 bytes. */
+/** RFC 1035, 2.3.4 "Size limits": what does not fit is left out. */
+const MAX_MESSAGE = 512;
 const MAX_RECORDS = 8;
 const TTL_SECONDS = 300;
 
@@ -102,18 +104,23 @@ export function addressReply(query: DnsQuery, addresses: readonly number[]): Uin
 
 export function dnsReply(query: DnsQuery, code: number, records: readonly DnsRecord[]): Uint8Array {
   const { message, end } = query;
-  const head = header(message, code, records.length);
-  put16(head, 4, 1);
-  const answers = records.map(({ type, data }) => {
-    const fixed = new Uint8Array(12);
+  const question = message.subarray(HEADER, end);
+  const answers: Uint8Array[] = [];
+  let bytes = HEADER + question.length;
+  for (const { type, data } of records) {
+    bytes += RECORD + data.length;
+    if (bytes > MAX_MESSAGE) break;
+    const fixed = new Uint8Array(RECORD);
     put16(fixed, 0, 0xc000 | HEADER); // the name is the question's
     put16(fixed, 2, type);
     put16(fixed, 4, CLASS_IN);
     put32(fixed, 6, TTL_SECONDS);
     put16(fixed, 10, data.length);
-    return concat(fixed, data);
-  });
-  return concat(head, message.subarray(HEADER, end), ...answers);
+    answers.push(concat(fixed, data));
+  }
+  const head = header(message, code, answers.length);
+  put16(head, 4, 1);
+  return concat(head, question, ...answers);
 }
 
 /** A header without sections behind it. */

@@ -58,6 +58,33 @@ describe('TCP to the outside', () => {
     expect(stream.destroyed).toBe(false);
   });
 
+  it('closes the other way and then the one', () => {
+    const { peer, stream, station } = connected();
+    stream.events.finished();
+    peer.take();
+    expect([peer.finished, stream.ended]).toEqual([true, false]);
+    peer.segment(ACK, 'more');
+    expect(stream.written).toBe('more');
+    peer.segment(ACK | FIN);
+    expect(stream.ended).toBe(true);
+    stream.events.closed(false);
+    expect(peer.reset).toBe(false);
+    station.clock.advance(11 * HZ);
+    expect(station.clock.deadlines()).toEqual({});
+  });
+
+  it('closes both ways at once', () => {
+    const { peer, stream } = connected();
+    stream.events.finished();
+    // its FIN crosses ours
+    const before = peer.acknowledged;
+    peer.segment(ACK | FIN, undefined, { acknowledged: before });
+    expect(stream.ended).toBe(true);
+    peer.segment(ACK);
+    peer.sequence--;
+    expect(peer.segment(ACK | FIN).map(({ flags }) => flags)).toEqual([ACK]);
+  });
+
   it('is refused when the host is', () => {
     const { host, station } = setUp();
     const peer = new Peer(station, 81, 5000, OUTSIDE);
@@ -221,7 +248,7 @@ describe('names of the outside', () => {
   it('have nothing but IPv4 addresses', () => {
     const { host, station } = setUp();
     station.udp(NAME_SERVER, 53, query(28));
-    expect(host.questions).toEqual([]);
+    host.questions[0].done(['1.2.3.4']);
     expect(station.datagrams()[0].payload.subarray(2, 8)).toEqual(Uint8Array.of(0x81, 0x80, 0, 1, 0, 0));
   });
 

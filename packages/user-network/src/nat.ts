@@ -181,9 +181,7 @@ export class Nat {
   /** Asks the host about a name; false: nobody to ask. */
   resolve(query: DnsQuery, answer: (reply: Uint8Array) => void): boolean {
     if (this.host === undefined) return false;
-    // The guest's network has no IPv6 and we know of no other records: the name may exist, with nothing of that type.
     if (!isHostName(query.name)) answer(dnsReply(query, RCODE_NAME, []));
-    else if (query.type !== TYPE_A) answer(dnsReply(query, RCODE_OK, []));
     else if (this.questions >= MAX_PENDING) answer(dnsReply(query, RCODE_SERVER, []));
     else this.ask(this.host, { ...query, message: query.message.slice() }, answer);
     return true;
@@ -197,6 +195,8 @@ export class Nat {
       this.carrier.outside(() => {
         if (addresses === undefined) answer(dnsReply(query, RCODE_SERVER, []));
         else if (addresses.length === 0) answer(dnsReply(query, RCODE_NAME, []));
+        // The guest's network has no IPv6, and we know of no other records: the name exists, with nothing of that type.
+        else if (query.type !== TYPE_A) answer(dnsReply(query, RCODE_OK, []));
         else answer(addressReply(query, addresses));
       });
     });

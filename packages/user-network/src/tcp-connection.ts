@@ -264,11 +264,10 @@ export class TcpConnection implements TcpEnds {
     if (finished) this.rcvNxt = (this.rcvNxt + 1) >>> 0;
     if (data.length > 0 || finished) this.sendAck();
     if (!finished) return;
-    if (this.state === 'established') {
-      this.state = 'close-wait';
-      this.service.finished(this);
-    } else if (this.state === 'fin-wait-1') this.state = 'closing';
-    else if (this.state === 'fin-wait-2') this.waitOut();
+    if (this.state === 'established') this.state = 'close-wait';
+    else if (this.state === 'fin-wait-1') this.state = 'closing';
+    else this.waitOut();
+    this.service.finished(this);
   }
 
   private waitOut(): void {

@@ -8,7 +8,7 @@ import { ByteQueue } from './byte-queue.js';
 import { PROTOCOL_TCP, type Ipv4Packet } from './ipv4.js';
 import { NUMBERS, TcpConnection } from './tcp-connection.js';
 import { MAX_WINDOW, SEND_BYTES, type TcpEnds, type TcpHost, type TcpService, type TcpState } from './tcp-contract.js';
-import { ACK, RST, SYN, parseTcp, resetFor, tcpSegment, type TcpSegment } from './tcp-segment.js';
+import { ACK, MSS, RST, SYN, distance, parseTcp, resetFor, tcpSegment, type TcpSegment } from './tcp-segment.js';
 
 export const MAX_CONNECTIONS = 128;
 const FIRST_EPHEMERAL = 49_152;
@@ -250,7 +250,9 @@ export class TcpStack implements TcpHost {
     const queue = new ByteQueue(SEND_BYTES);
     queue.push(bytes);
     const connection = new TcpConnection(this, service ?? GONE, name, queue);
-    Object.assign(connection, stateNumbers(data, NUMBERS));
+    const numbers = stateNumbers(data, NUMBERS);
+    if (!arePossible(numbers, bytes.length)) throw bad(numbers);
+    Object.assign(connection, numbers);
     const { retransmitAt, lifeEnds } = stateNumbers(data, ['retransmitAt', 'lifeEnds']);
     connection.retransmitAt = retransmitAt < 0 ? Infinity : retransmitAt;
     connection.lifeEnds = lifeEnds < 0 ? Infinity : lifeEnds;
@@ -259,6 +261,15 @@ export class TcpStack implements TcpHost {
     connection.stalled = stalled === true;
     return { connection, alive: service !== undefined };
   }
+}
+
+/** Whether what is on the way is in the queue, or the SYN or FIN at its ends. */
+function arePossible(numbers: Record<(typeof NUMBERS)[number], number>, queued: number): boolean {
+  const { sndUna, sndNxt, sndMax, mss } = numbers;
+  const whole = Object.values(numbers).every((value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32);
+  const sent = distance(sndNxt, sndUna);
+  const most = distance(sndMax, sndUna);
+  return whole && sent >= 0 && sent <= most && most <= queued + 1 && mss > 0 && mss <= MSS;
 }
 
 /** Stands in for a service that could not be restored. */

@@ -163,6 +163,9 @@ export class TftpServer {
       if (typeof path !== 'string' || !this.files.has(path) || !(options instanceof Uint8Array)) throw bad(path);
       const keys = ['tid', 'client', 'clientPort', 'blockSize', 'block', 'resendAt', 'tries'] as const;
       const { tid, ...numbers } = stateNumbers(fields, keys);
+      const { block, blockSize } = numbers;
+      const possible = Number.isInteger(block) && block >= 0 && Number.isInteger(blockSize) && this.owns(tid);
+      if (!possible || blockSize < 8 || blockSize > MAX_BLOCK) throw bad(fields);
       restored.set(tid, { path, options, ...numbers });
     }
     return () => {

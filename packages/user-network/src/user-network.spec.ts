@@ -262,6 +262,12 @@ describe('the state of a network', () => {
       connection({ queue: new Uint8Array(70_000) }),
       connection({ service: 'gopher' }),
       connection({ state: 'listening' }),
+      connection({ sndUna: -1 }),
+      connection({ sndNxt: 0.5 }),
+      connection({ mss: 0 }),
+      connection({ sndMax: tcp.connections[0].sndUna, queue: new Uint8Array() }),
+      { ...saved, data: { ...saved.data, frames: [new Uint8Array(1515)] } },
+      { ...saved, data: { ...saved.data, frames: Array.from({ length: 257 }, () => new Uint8Array(60)) } },
     ];
     for (const record of bad) {
       expect(() => station.network.loadState(record)).toThrow(RingfenceError);

@@ -369,9 +369,9 @@ export class UserNetwork implements Network {
 
 function framesOf(value: unknown): Uint8Array[] {
   const frames: readonly unknown[] = Array.isArray(value) ? value : [undefined];
-  if (frames.length <= BACKLOG && frames.every((frame) => frame instanceof Uint8Array)) {
-    return frames.map((frame) => frame.slice());
-  }
+  const isFrame = (frame: unknown): frame is Uint8Array =>
+    frame instanceof Uint8Array && frame.length >= ETHERNET_HEADER && frame.length <= MAX_FRAME_BYTES;
+  if (frames.length <= BACKLOG && frames.every(isFrame)) return frames.map((frame) => frame.slice());
   throw new RingfenceError('RF_BAD_STATE', {
     message: 'the frames of a saved network are not a list of frames',
     value,

@@ -7,8 +7,8 @@
  *    MAX_OPS, or to the last whole instruction of the page. The page is announced with `memory.markCode`, whereupon every
  *    core drops its fast write tags for it: from then on a write to it reaches `codeWritten`.
  *  - dies when one of its bytes changes: `codeWritten` clears its slot and `valid`, and if it is the running block makes
- *    the loop stop after the current instruction, so that the very next one is decoded from the new bytes. A bitmap of
- *    64-byte chunks that hold code keeps writes to data beside code cheap.
+ *    the loop stop after the current instruction, so that the very next one is decoded from the new bytes. Lists
+ *    of blocks by 64-byte chunks keep writes to data beside code cheap, and so code that writes its own operands.
  *  - a page whose last block died is reported as free of code, and gets fast write tags again.
  *
  * Not in the tables, hence looked up with care each time: an instruction that crosses into another page (the second page
@@ -36,6 +36,9 @@ const FETCH_ENTRIES = 256;
 
 type BlockTable = (Block | undefined)[];
 
+/** Of every chunk without code; never changed. */
+const NO_BLOCKS: Block[] = [];
+
 /** One physical page's decoded code. */
 class CodePage {
   /** By code size: slot per byte offset. */
@@ -43,10 +46,10 @@ class CodePage {
   /** Blocks that cross into the next page, and blocks cut to one instruction for a step: by offset * 2 + code size. */
   readonly crossing = new Map<number, Block>();
   readonly cuts = new Map<number, Block>();
-  /** Every valid block with a byte in this page. */
-  blocks: Block[] = [];
-  /** Which 64-byte chunks hold code. */
-  readonly chunks = new Uint8Array(64);
+  /** Every valid block with a byte in this page, by the 64-byte chunks it reaches into. */
+  readonly chunks = new Array<Block[]>(64).fill(NO_BLOCKS);
+  /** How many they are. */
+  count = 0;
 
   constructor(readonly number: number) {}
 
@@ -65,14 +68,24 @@ class CodePage {
   }
 
   add(block: Block): void {
-    this.blocks.push(block);
-    this.chunks.fill(1, this.startOf(block) >> 6, ((this.endOf(block) - 1) >> 6) + 1);
+    const last = (this.endOf(block) - 1) >> 6;
+    for (let chunk = this.startOf(block) >> 6; chunk <= last; chunk++) {
+      if (this.chunks[chunk] === NO_BLOCKS) this.chunks[chunk] = [block];
+      else this.chunks[chunk].push(block);
+    }
+    this.count++;
   }
 
+  /** Preconditions: it has been added. */
   remove(block: Block): void {
-    this.blocks = this.blocks.filter((other) => other !== block);
-    this.chunks.fill(0);
-    for (const other of this.blocks) this.chunks.fill(1, this.startOf(other) >> 6, ((this.endOf(other) - 1) >> 6) + 1);
+    const last = (this.endOf(block) - 1) >> 6;
+    for (let chunk = this.startOf(block) >> 6; chunk <= last; chunk++) {
+      const list = this.chunks[chunk];
+      const at = list.indexOf(block);
+      const moved = list.pop();
+      if (moved !== block) list[at] = moved!;
+    }
+    this.count--;
   }
 }
 
@@ -150,19 +163,21 @@ export class BlockCache implements CodeListener {
     if (page === undefined) return false;
     const from = address & 0xfff;
     const to = from + bytes;
-    let hit = false;
-    for (let chunk = from >> 6; chunk <= (to - 1) >> 6; chunk++) hit = hit || page.chunks[chunk] !== 0;
-    if (hit) {
-      for (const block of page.blocks.slice()) {
+    for (let chunk = from >> 6; chunk <= (to - 1) >> 6; chunk++) {
+      const list = page.chunks[chunk];
+      // Backwards: a dropped block's place is taken by the last one, which has been looked at.
+      for (let i = list.length - 1; i >= 0; i--) {
+        const block = list[i];
         if (page.startOf(block) < to && page.endOf(block) > from) this.drop(block);
       }
     }
-    return page.blocks.length !== 0;
+    return page.count !== 0;
   }
 
   /** Forgets everything: loading a state, or too many pages. */
   clear(): void {
-    for (const page of this.pages.values()) for (const block of page.blocks) block.valid = false;
+    for (const { chunks } of this.pages.values())
+      for (const list of chunks) for (const block of list) block.valid = false;
     this.pages.clear();
     this.decoded = 0;
     this.fetchTags.fill(0);
