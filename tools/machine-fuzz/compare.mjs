@@ -49,7 +49,7 @@ export function finish(machine, { budget = BUDGET, slice = budget, nmiEvery = In
   let error;
   let pressAt = NMI_FROM + nmiEvery;
   try {
-    for (let from = -1; machine.retired < budget; ) {
+    for (let from = -1; machine.retired < budget;) {
       // How far into such a loop a slice ends is nobody's promise: its state says nothing.
       if (machine.retired === from) {
         return { outcome: 'barren', retired: machine.retired, serial: machine.serialSha256(), state: '' };

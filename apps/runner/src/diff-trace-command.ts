@@ -179,7 +179,10 @@ async function reportLines(
   ];
 }
 
-async function planSides({ files, flags, defaults, diff, seabios }: DiffRequest, io: CliIo): Promise<[RunPlan, RunPlan]> {
+async function planSides(
+  { files, flags, defaults, diff, seabios }: DiffRequest,
+  io: CliIo,
+): Promise<[RunPlan, RunPlan]> {
   if (files.length < 2 && diff.a === undefined && diff.b === undefined) {
     throw new RingfenceError('RF_BAD_USAGE', {
       message: 'nothing says in what the two runs differ',
