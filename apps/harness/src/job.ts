@@ -22,6 +22,8 @@ export interface JobResult {
   readonly status: number | undefined;
   readonly outcome: string;
   readonly report?: RunReport;
+  /** Processor time of the process that ran it, for all it did meanwhile. */
+  readonly cpuSeconds?: number;
   /** The serial output, at most its last 64 KiB. */
   readonly serial: string;
   readonly screen?: string;
