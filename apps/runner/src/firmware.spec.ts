@@ -73,6 +73,7 @@ describe('firmware', () => {
       vgaBios: 'none',
       boot: ['cdrom', 'disk'],
     });
+    expect(applyFlags({}, { biosSerial: true }).firmware).toEqual({ serialConsole: true });
     expect(applyFlags(file, {}).firmware).toEqual(file.firmware);
   });
 

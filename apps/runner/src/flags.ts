@@ -31,6 +31,7 @@ export interface RunFlags {
   readonly fda?: string;
   readonly bios?: string;
   readonly vgaBios?: string;
+  readonly biosSerial?: boolean;
   readonly boot?: string;
   readonly net?: string;
   readonly forward?: readonly string[];
@@ -95,6 +96,7 @@ export function applyFlags(base: MachineConfigInput, flags: RunFlags): MachineCo
   const firmware = { ...base.firmware };
   if (flags.bios !== undefined) firmware.bios = flags.bios;
   if (flags.vgaBios !== undefined) firmware.vgaBios = flags.vgaBios;
+  if (flags.biosSerial !== undefined) firmware.serialConsole = flags.biosSerial;
   if (flags.boot !== undefined) firmware.boot = parseBoot(flags.boot);
   if (Object.keys(firmware).length > 0) config.firmware = firmware;
   const cpu = { ...base.cpu };

@@ -47,6 +47,7 @@ export function addMachineOptions(command: Command, shown: { consoles: boolean; 
       "firmware that starts the guest: Debian's, fetched when it is not here, or a ROM image",
     )
     .option('--vga-bios <seabios|none|file>', 'video BIOS (default: seabios with --bios seabios)')
+    .option('--bios-serial', 'the firmware and what it boots also talk and listen on the serial line')
     .option('--boot <drives>', 'with firmware: what to boot from, in this order, of disk, cdrom, floppy')
     .option(
       '--net <user[,open]>',

@@ -99,6 +99,27 @@ describe('the DMA interface', () => {
     expect(kit.dma.ram).toEqual(before);
   });
 
+  it('takes its time for a long transfer, which another one ends', () => {
+    const { kit, chip, view, dma } = make();
+    const long = (0x4321 << 16) | 0x0a;
+    kit.dma.ram.fill(0xee, TARGET);
+    expect(dma(long, 0x280000, TARGET)).toBe(long);
+    expect(kit.dma.ram[TARGET + 5]).toBe(0);
+    const moved = make({}, kit);
+    moved.chip.loadState(chip.saveState());
+    chip.reset();
+    kit.clock.advance(1998);
+    expect(view.getUint32(ACCESS)).toBe(long);
+    kit.clock.advance(1);
+    expect(view.getUint32(ACCESS)).toBe(0);
+    moved.dma(long, 0xffffffff, TARGET);
+    expect(moved.dma(0x0a, 4, TARGET)).toBe(0);
+    expect(text(kit.dma.ram.subarray(TARGET, TARGET + 4))).toBe('QEMU');
+    view.setUint32(ACCESS, 7);
+    kit.clock.advance(1e7);
+    expect(view.getUint32(ACCESS)).toBe(7);
+  });
+
   it('keeps a transfer in waiting with its state', () => {
     const first = make();
     first.view.setUint32(ACCESS, 0x0a);

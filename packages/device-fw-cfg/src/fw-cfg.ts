@@ -3,7 +3,8 @@
  * (fw_cfg) Device"): selector at 510h, data at 511h, and a DMA interface at 514h that copies an item at once. What the
  * items are says items.ts. No IRQ.
  * Items are read-only and made when the machine is: writes and the DMA interface's write command do nothing. A transfer
- * happens between two instructions, right after the one that started it.
+ * begins between two instructions, right after the one that started it; a long one goes on a piece at a time, so that no
+ * guest can have the host copy gigabytes between two of its instructions. A new one takes the place of one under way.
  */
 import {
   type BoardInfo,
@@ -35,7 +36,11 @@ const CTL_SKIP = 0x04;
 const CTL_SELECT = 0x08;
 const CTL_WRITE = 0x10;
 const ACCESS_BYTES = 16;
+/** What is copied at once, and how many ticks until the next piece. */
+const PIECE = 0x100000;
+const PIECE_TICKS = 1000;
 const CHUNK = 0x10000;
+const ZEROS = new Uint8Array(CHUNK);
 const FOUR_GIB = 0x1_0000_0000;
 const NOTHING = new Uint8Array(0);
 
@@ -48,6 +53,9 @@ export class FwCfg implements Device, PortDevice {
   /** The DMA address register, in halves; the structure that a transfer in waiting is described by, or -1. */
   private addressHigh = 0;
   private pending = -1;
+  /** Of the transfer under way: where it goes on, and the bytes left. */
+  private target = 0;
+  private left = 0;
   private readonly timer: Timer;
   private readonly access = new Uint8Array(ACCESS_BYTES);
 
@@ -65,6 +73,8 @@ export class FwCfg implements Device, PortDevice {
     this.offset = 0;
     this.addressHigh = 0;
     this.pending = -1;
+    this.target = 0;
+    this.left = 0;
     this.timer.disarm();
   }
 
@@ -80,23 +90,26 @@ export class FwCfg implements Device, PortDevice {
   }
 
   saveState(): StateRecord {
-    const { selector, offset, addressHigh, pending } = this;
-    return { component: COMPONENT, version: VERSION, data: { selector, offset, addressHigh, pending } };
+    const { selector, offset, addressHigh, pending, target, left } = this;
+    const due = this.timer.deadline ?? -1;
+    return {
+      component: COMPONENT,
+      version: VERSION,
+      data: { selector, offset, addressHigh, pending, target, left, due },
+    };
   }
 
   loadState(record: StateRecord): void {
     const data = checkedState(record, COMPONENT, VERSION);
-    const { selector, offset, addressHigh, pending } = stateNumbers(data, [
-      'selector',
-      'offset',
-      'addressHigh',
-      'pending',
-    ]);
+    const names = ['selector', 'offset', 'addressHigh', 'pending', 'target', 'left', 'due'] as const;
+    const { selector, offset, addressHigh, pending, target, left, due } = stateNumbers(data, names);
     this.selector = selector;
     this.offset = offset;
     this.addressHigh = addressHigh;
     this.pending = pending;
-    if (pending >= 0) this.timer.arm(this.clock.now());
+    this.target = target;
+    this.left = left;
+    if (due >= 0) this.timer.arm(due);
     else this.timer.disarm();
   }
 
@@ -134,40 +147,57 @@ export class FwCfg implements Device, PortDevice {
       // One beyond 4 GiB names no memory at all.
       this.pending = this.addressHigh === 0 ? swap(value) : FOUR_GIB;
       this.addressHigh = 0;
+      this.left = 0;
       this.timer.arm(this.clock.now());
     }
   }
 
   private transfer(): void {
-    const at = this.pending;
-    this.pending = -1;
-    if (at < 0) return;
+    if (this.left === 0) this.begin();
+    else this.goOn();
+  }
+
+  private begin(): void {
     const { memory, access } = this;
-    memory.read(at, access);
+    memory.read(this.pending, access);
     const view = new DataView(access.buffer);
     const control = view.getUint32(0);
     const length = view.getUint32(4);
-    const high = view.getUint32(8);
-    const address = high === 0 ? view.getUint32(12) : FOUR_GIB;
+    const address = view.getUint32(8) === 0 ? view.getUint32(12) : FOUR_GIB;
     if ((control & CTL_SELECT) !== 0) this.select(control >>> 16);
-    let failed = false;
-    if ((control & CTL_READ) !== 0) this.copyOut(address, length);
-    else if ((control & CTL_WRITE) !== 0) failed = true;
-    else if ((control & CTL_SKIP) !== 0) this.skip(length);
-    view.setUint32(0, failed ? CTL_ERROR : 0);
-    memory.write(at, access.subarray(0, 4));
+    if ((control & CTL_READ) !== 0) {
+      this.target = address;
+      this.left = Math.min(length, FOUR_GIB - address); // there is no memory beyond
+      if (this.left > 0) this.goOn();
+      else this.end(0);
+    } else if ((control & CTL_WRITE) !== 0) {
+      this.end(CTL_ERROR);
+    } else {
+      if ((control & CTL_SKIP) !== 0) this.skip(length);
+      this.end(0);
+    }
   }
 
-  private copyOut(address: number, length: number): void {
+  private goOn(): void {
     const item = this.selected();
-    const there = Math.min(length, Math.max(0, item.length - this.offset));
-    if (there > 0) this.memory.write(address, item.subarray(this.offset, this.offset + there));
-    this.offset += there;
-    const zeros = new Uint8Array(Math.min(CHUNK, length - there));
-    const end = Math.min(address + length, FOUR_GIB);
-    for (let to = address + there; to < end; to += zeros.length) {
-      this.memory.write(to, zeros.subarray(0, Math.min(zeros.length, end - to)));
+    const bytes = Math.min(this.left, PIECE);
+    const there = Math.min(bytes, item.length - this.offset);
+    if (there > 0) this.memory.write(this.target, item.subarray(this.offset, this.offset + there));
+    for (let done = there; done < bytes; done += CHUNK) {
+      this.memory.write(this.target + done, ZEROS.subarray(0, Math.min(CHUNK, bytes - done)));
     }
+    this.offset += there;
+    this.target += bytes;
+    this.left -= bytes;
+    if (this.left > 0) this.timer.arm(this.clock.now() + PIECE_TICKS);
+    else this.end(0);
+  }
+
+  private end(status: number): void {
+    new DataView(this.access.buffer).setUint32(0, status);
+    this.memory.write(this.pending, this.access.subarray(0, 4));
+    this.pending = -1;
+    this.target = 0;
   }
 
   private skip(length: number): void {

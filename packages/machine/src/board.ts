@@ -104,7 +104,11 @@ export class Board implements Bus, Stateful {
   }
 
   saveState(): StateRecord {
-    return { component: 'board', version: 1, data: { a20: this.a20Open, intr: this.interrupts.intr, ticks: this.now() } };
+    return {
+      component: 'board',
+      version: 1,
+      data: { a20: this.a20Open, intr: this.interrupts.intr, ticks: this.now() },
+    };
   }
 
   /** Preconditions: the executor's state is loaded already (time is derived from its count). */
