@@ -114,7 +114,14 @@ type Limitless = Omit<Guest, 'maxInstructions' | 'timeoutSeconds'>;
 async function guestOf(flags: CompareFlags, io: HarnessIo, signal: AbortSignal): Promise<Limitless> {
   const place = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : resolve(io.cwd, file);
-  const common = { model: flags.model, loader: undefined, drives: [], expect: { status: 0, serial: [] } };
+  const common = {
+    model: flags.model,
+    loader: undefined,
+    drives: [],
+    network: undefined,
+    devices: {},
+    expect: { status: 0, serial: [] },
+  };
   if (flags.guest === undefined) {
     if (flags.kernel === undefined) throw usage('nothing to compare', 'name a guest with --guest, or a --kernel');
     const kernel = resolve(io.cwd, flags.kernel);
