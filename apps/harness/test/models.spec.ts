@@ -19,7 +19,19 @@ const BANIAS: CpuModel = {
   cpuid: true,
   isa: 6,
   features: {
-    ...{ fpu: true, vme: true, de: true, pse: true, tsc: true, msr: true, pae: false, cx8: true, apic: true, sep: true, pge: true },
+    ...{
+      fpu: true,
+      vme: true,
+      de: true,
+      pse: true,
+      tsc: true,
+      msr: true,
+      pae: false,
+      cx8: true,
+      apic: true,
+      sep: true,
+      pge: true,
+    },
     ...{ cmov: true, clfsh: true, mmx: true, fxsr: true, sse: true, sse2: true },
   },
 };
