@@ -16,6 +16,7 @@ export declare class Assembler {
   constructor(origin: number);
   readonly here: number;
   label(name: string): string;
+  address(name: string): number;
   emit(...parts: Part[]): number;
   finish(): number[];
 }
