@@ -17,6 +17,7 @@ export declare class Assembler {
   readonly here: number;
   address(name: string): number;
   label(name: string): string;
+  address(name: string): number;
   emit(...parts: Part[]): number;
   finish(): number[];
 }

@@ -5,9 +5,12 @@
 const POLICIES = ['step-through', 'data-swap', 'full-emulation'];
 const CACHES = ['rebuild', 'tracked-lru', { name: 'tracked-lru', capacity: 8 }];
 const PROTECTIONS = ['wp-toggle', 'pdbr-reload'];
+const ASSISTS = ['trap', 'vif'];
 
 export const COMBINATIONS = POLICIES.flatMap((policy) =>
-  CACHES.flatMap((shadowCache) => PROTECTIONS.map((protection) => ({ policy, shadowCache, protection }))),
+  CACHES.flatMap((shadowCache) =>
+    PROTECTIONS.flatMap((protection) => ASSISTS.map((assist) => ({ policy, shadowCache, protection, assist }))),
+  ),
 );
 
 /** A program needs some instructions before it has handlers. */
@@ -16,18 +19,20 @@ const NMI_FROM = 1000;
 /** Instructions after which a program that has not ended is compared as it stands. */
 export const BUDGET = 150_000;
 
-export function combinationName({ policy, shadowCache, protection }) {
+export function combinationName({ policy, shadowCache, protection, assist }) {
   const cache = typeof shadowCache === 'string' ? shadowCache : `${shadowCache.name}:${shadowCache.capacity}`;
-  return `${policy} ${cache} ${protection}`;
+  return `${policy} ${cache} ${protection} ${assist}`;
 }
 
-export function start(parts, program, monitor) {
+/** `combination`: one of those above, or `none`. */
+export function start(parts, program, combination) {
+  const { assist, ...monitor } = combination === 'none' ? {} : combination;
   const config = parts.parseMachineConfig({
     memory: '2M',
     serial: 'none',
     loader: { name: 'flat', address: program.address, entry: program.entry },
-    cpu: { model: program.model },
-    monitor,
+    cpu: { model: program.model, ...(assist === undefined ? {} : { assist }) },
+    monitor: combination === 'none' ? 'none' : monitor,
   });
   return parts.createMachine({
     config,

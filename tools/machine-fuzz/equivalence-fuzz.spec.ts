@@ -38,7 +38,7 @@ describe('random kernels end alike bare and monitored', () => {
     for (const vector of [0, 1, 5, 6, 7, 8, 11, 12, 13, 14, 16, 17, 19, 'irq 32', 'irq 45', 'irq 2']) {
       expect(reach.vectors[vector] ?? 0, `vector ${vector}`).toBeGreaterThan(0);
     }
-    for (const level of ['ring 0', 'ring 1', 'ring 2', 'ring 3', 'v86']) {
+    for (const level of ['ring 0', 'ring 1', 'ring 2', 'ring 3', 'v86', 'real']) {
       expect(reach.levels[level] ?? 0, level).toBeGreaterThan(50);
     }
     for (const kind of ['ring-0', 'outer-ring', 'float', 'v86', '16-bit', 'real-mode', 'pae-switch']) {

@@ -2,7 +2,7 @@
  * `node tools/machine-fuzz/run.mjs [--seed S] [--programs N | --minutes M] [--combinations C]`: random kernels, bare against
  * monitored, over the built packages (`npm run build`). For each difference: the seed, the combination, and where the two
  * runs part. Ends with what was reached. Exit status 1 when there was a difference.
- * `--seed S --programs 1 --combinations 18` is how one looks at a seed again.
+ * `--seed S --programs 1 --combinations 36` is how one looks at a seed again.
  */
 import { parseArgs } from 'node:util';
 import { createMachine } from '../../packages/machine/dist/index.js';

@@ -17,6 +17,7 @@ import {
   splitNamed,
   unknownName,
 } from '@ringfence/sdk';
+import { compareCommand, type CompareFlags } from './compare.js';
 import { registryOf } from './execute.js';
 import { failureList } from './failures.js';
 import type { HarnessIo } from './io.js';
@@ -43,29 +44,49 @@ Examples:
   ringfence-harness run guests/suite.yaml --guest paging --matrix policy=step-through+data-swap,shadow=rebuild --verbose
   ringfence-harness run guests/suite.yaml --matrix policy=none     (bare only)
 
-Axes of the matrix: policy, shadow, protection, sensitive, core. An option of a part is written name:key=value.
+Axes of the matrix: policy, shadow, protection, sensitive, assist, core. An option of a part is written name:key=value.
 Exit status: 0 every run passed, 1 some failed, 2 bad usage or suite, 130 interrupted (reports hold what was done).
+`;
+
+const COMPARE_EXAMPLES = `
+Examples:
+  ringfence-harness compare --guest debian-busybox --append 'console=ttyS0 -- "free; ps"'
+  ringfence-harness compare --kernel guests/images/rotate.elf --matrix shadow=rebuild+tracked-lru,assist=vif
+
+Without --matrix: every policy, rebuild and tracked-lru, wp-toggle, assist trap and vif.
+Exit status: 0 every run ended as the bare one, 1 some did not, 2 bad usage, 130 interrupted.
 `;
 
 export async function main(argv: readonly string[], io: HarnessIo): Promise<number> {
   let status = 0;
-  const { program, run } = createProgram(io, async (suite, flags) => {
-    status = await runCommand(suite, flags, io);
+  const { program, commands } = createProgram(io, {
+    run: async (suite, flags) => {
+      status = await runCommand(suite, flags, io);
+    },
+    compare: async (flags) => {
+      status = await compareCommand(flags, io, async (variants) => checkParts(variants, await registryOf([])));
+    },
   });
   try {
     await program.parseAsync(argv, { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const typed = error instanceof CommanderError ? usageError(error, run) : error;
+    const typed =
+      error instanceof CommanderError
+        ? usageError(error, commands.find((command) => command.name() === argv[0]) ?? commands[0])
+        : error;
     return fail(typed, io);
   }
 }
 
 function createProgram(
   io: HarnessIo,
-  action: (suite: string, flags: RunFlags) => Promise<void>,
-): { program: Command; run: Command } {
+  actions: {
+    run(suite: string, flags: RunFlags): Promise<void>;
+    compare(flags: CompareFlags): Promise<void>;
+  },
+): { program: Command; commands: readonly Command[] } {
   const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
   const prepare = (command: Command): Command =>
     command
@@ -86,8 +107,23 @@ function createProgram(
     .option('--bail', 'stop at the first failure')
     .option('--verbose', 'a table row for each run')
     .addHelpText('after', EXAMPLES)
-    .action((suite: string, flags: RunFlags) => action(suite, flags));
-  return { program, run };
+    .action((suite: string, flags: RunFlags) => actions.run(suite, flags));
+  const compare = prepare(program.command('compare'))
+    .description('run one guest bare and under every monitor, and print what each costs')
+    .option('--guest <name>', 'a guest of `ringfence guest list`, fetched when it is not here')
+    .option('--kernel <file>', 'or a kernel')
+    .option('--initrd <file>', 'initial RAM disk')
+    .option('--append <text>', 'kernel command line')
+    .option('-m, --memory <size>', 'guest memory (default: 16M, or what the guest is listed with)')
+    .option('--model <name>', 'processor model')
+    .option('--matrix <axes>', 'what to compare: policy=a+b,shadow=c+d,assist=e')
+    .option('--max-instructions <n>', 'end every run after so many instructions')
+    .option('--timeout <seconds>', 'break a run off after so much time', '7200')
+    .option('--jobs <n>', 'runs at a time; times are comparable at 1', '1')
+    .option('--report-dir <folder>', 'where compare.json and compare.md go', 'reports/compare')
+    .addHelpText('after', COMPARE_EXAMPLES)
+    .action((flags: CompareFlags) => actions.compare(flags));
+  return { program, commands: [run, compare] };
 }
 
 async function runCommand(suiteFile: string, flags: RunFlags, io: HarnessIo): Promise<number> {
@@ -165,6 +201,15 @@ function checkParts(variants: readonly Variant[], registry: PartRegistry): void 
     checkPart(registry, 'shadow-cache', monitor.shadow);
     checkPart(registry, 'protection', monitor.protection);
     checkPart(registry, 'sensitive', monitor.sensitive);
+    checkAssist(registry, monitor.sensitive, monitor.assist);
+  }
+}
+
+function checkAssist(registry: PartRegistry, sensitive: NamedPart, assist: string | undefined): void {
+  const { name } = splitNamed(sensitive);
+  const { assists } = registry.get('sensitive', name);
+  if (assist !== undefined && !assists.some((known) => known === assist)) {
+    throw unknownName(`assist that "${name}" works with`, assist, assists);
   }
 }
 
@@ -195,13 +240,13 @@ function usageError(error: CommanderError, run: Command): RingfenceError {
   const what =
     error.code === 'commander.help' ? 'no command was given' : error.message.split('\n')[0].replace(/^error: /, '');
   const given = /unknown (?:option|command) '([^'=]+)/.exec(what)?.[1];
-  const known = ['run', '--help', '--version', ...run.options.map((option) => option.long ?? '')];
+  const known = ['run', 'compare', '--help', '--version', ...run.options.map((option) => option.long ?? '')];
   const nearest = given === undefined ? undefined : nearestName(given, known);
   const hint = nearest === undefined ? '' : `did you mean ${nearest}? `;
   return new RingfenceError('RF_BAD_USAGE', {
     message: what,
     value: given,
-    fix: `${hint}see ringfence-harness run --help`,
+    fix: `${hint}see ringfence-harness ${run.name()} --help`,
   });
 }
 

@@ -29,12 +29,15 @@ export async function executeJob(job: Job, signal?: AbortSignal): Promise<JobRes
       shares: openShares(config.shares),
       network: openNetwork(config.network, { readFile: readFileSync }),
     });
+    const before = process.cpuUsage();
     const { outcome, exitStatus, report, dump } = await runMachine(machine, config.limits, signal);
+    const { user, system } = process.cpuUsage(before);
     const { error } = report;
     return {
       status: exitStatus,
       outcome,
       report: error === undefined ? report : undefined,
+      cpuSeconds: (user + system) / 1e6,
       serial: machine.channelText('serial'),
       screen: machine.screen(),
       dump,

@@ -3,7 +3,7 @@
  * boundary; and the command line that repeats the run by hand.
  */
 import type { RunReport } from '@ringfence/machine';
-import type { MachineConfigInput } from '@ringfence/sdk';
+import type { Assist, MachineConfigInput } from '@ringfence/sdk';
 import { partLabel, type Variant } from './matrix.js';
 import type { Guest } from './suite.js';
 
@@ -22,6 +22,8 @@ export interface JobResult {
   readonly status: number | undefined;
   readonly outcome: string;
   readonly report?: RunReport;
+  /** Processor time of the process that ran it, for all it did meanwhile. */
+  readonly cpuSeconds?: number;
   /** The serial output, at most its last 64 KiB. */
   readonly serial: string;
   readonly screen?: string;
@@ -59,7 +61,12 @@ export function jobOf(guest: Guest, variant: Variant, plugins: readonly string[]
       drives: [...guest.drives],
       devices: { ...guest.devices },
       network: guest.network,
-      cpu: guest.model === undefined ? { core } : { core, model: guest.model },
+      cpu: {
+        core,
+        ...(guest.model === undefined ? {} : { model: guest.model }),
+        // Checked against what the strategy works with before anything runs.
+        ...(monitor?.assist === undefined ? {} : { assist: monitor.assist as Assist }),
+      },
       monitor:
         monitor === undefined
           ? 'none'
@@ -96,6 +103,7 @@ export function commandOf(guest: Guest, variant: Variant): string {
   if (monitor !== undefined) {
     words.push('--monitor', partLabel(monitor.policy), '--shadow-cache', partLabel(monitor.shadow));
     words.push('--protection', partLabel(monitor.protection), '--sensitive', partLabel(monitor.sensitive));
+    if (monitor.assist !== undefined) words.push('--assist', monitor.assist);
   }
   words.push('--max-instructions', String(guest.maxInstructions));
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');

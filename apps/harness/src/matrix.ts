@@ -15,17 +15,21 @@ export interface Variant {
     readonly shadow: NamedPart;
     readonly protection: NamedPart;
     readonly sensitive: NamedPart;
+    /** Undefined: the one the strategy prefers. */
+    readonly assist?: string;
   };
 }
 
-const AXES = ['policy', 'shadow', 'protection', 'sensitive', 'core'] as const;
+const AXES = ['policy', 'shadow', 'protection', 'sensitive', 'assist', 'core'] as const;
 type Axis = (typeof AXES)[number];
 
+/** No value of `assist`: the one the strategy prefers. */
 const DEFAULTS: Record<Axis, readonly NamedPart[]> = {
   policy: ['step-through', 'data-swap', 'full-emulation'],
   shadow: ['rebuild', 'tracked-lru'],
   protection: ['wp-toggle', 'pdbr-reload'],
   sensitive: ['assist'],
+  assist: [],
   core: ['interpreter'],
 };
 
@@ -70,6 +74,7 @@ function parseValue(text: string): NamedPart {
 export function spread(...layers: Matrix[]): Variant[] {
   const pick = (axis: Axis): readonly NamedPart[] => layers.findLast((layer) => layer[axis])?.[axis] ?? DEFAULTS[axis];
   const cores = pick('core');
+  const assists = pick('assist').length === 0 ? [undefined] : pick('assist').map(partLabel);
   const several = (axis: Axis): boolean => pick(axis).length > 1;
   const variants: Variant[] = cores.map((core, index) => ({
     label: index === 0 ? 'bare' : `bare/${partLabel(core)}`,
@@ -80,13 +85,15 @@ export function spread(...layers: Matrix[]): Variant[] {
     for (const shadow of pick('shadow'))
       for (const protection of pick('protection'))
         for (const sensitive of pick('sensitive'))
-          for (const core of cores) {
-            const parts = [policy, shadow, protection];
-            if (several('sensitive')) parts.push(sensitive);
-            if (several('core')) parts.push(core);
-            const label = parts.map(partLabel).join('/');
-            variants.push({ label, core, monitor: { policy, shadow, protection, sensitive } });
-          }
+          for (const assist of assists)
+            for (const core of cores) {
+              const parts = [policy, shadow, protection];
+              if (several('sensitive')) parts.push(sensitive);
+              if (assist !== undefined && several('assist')) parts.push(assist);
+              if (several('core')) parts.push(core);
+              const label = parts.map(partLabel).join('/');
+              variants.push({ label, core, monitor: { policy, shadow, protection, sensitive, assist } });
+            }
   }
   return [...new Map(variants.map((variant) => [variant.label, variant])).values()];
 }

@@ -57,6 +57,7 @@ export const matrixSchema = z.strictObject({
   shadow: axis,
   protection: axis,
   sensitive: axis,
+  assist: axis,
   core: axis,
 });
 

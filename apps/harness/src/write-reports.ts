@@ -35,7 +35,8 @@ function withoutBulk(results: SuiteResults): object {
   return { ...results, guests: results.guests.map(({ guest, runs }) => ({ guest, runs: runs.map(lean) })) };
 }
 
-function writeWhole(path: string, text: string): void {
+/** Writes a file whole or not at all. Throws RF_OUTPUT_UNWRITABLE. */
+export function writeWhole(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     writeFileSync(temporary, text);

@@ -1,6 +1,6 @@
 /**
  * Bundled guests over the whole matrix, on the real machine and through the harness's own command line: every combination
- * of policy, shadow cache and protection ends as the bare run does.
+ * of policy, shadow cache, protection and assist ends as the bare run does.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import type { SuiteResults } from '../src/results.js';
 import { root } from './run-guest.js';
 
 const GUESTS = ['hello', 'paging', 'rotate', 'pae', 'fpu', 'simd', 'v86'];
-const COMBINATIONS = 3 * 3 * 2;
+const COMBINATIONS = 3 * 3 * 2 * 2;
 const TIMEOUT = 20 * 60_000;
 
 let folder: string;

@@ -19,7 +19,19 @@ const BANIAS: CpuModel = {
   cpuid: true,
   isa: 6,
   features: {
-    ...{ fpu: true, vme: true, de: true, pse: true, tsc: true, msr: true, pae: false, cx8: true, apic: true, sep: true, pge: true },
+    ...{
+      fpu: true,
+      vme: true,
+      de: true,
+      pse: true,
+      tsc: true,
+      msr: true,
+      pae: false,
+      cx8: true,
+      apic: true,
+      sep: true,
+      pge: true,
+    },
     ...{ cmov: true, clfsh: true, mmx: true, fxsr: true, sse: true, sse2: true },
   },
 };
@@ -28,7 +40,11 @@ const plugin = definePlugin({
   sdk: SDK_VERSION,
   parts: [{ kind: 'model', name: BANIAS.name, summary: BANIAS.summary, model: BANIAS }],
 });
-const POLICIES = ['step-through', 'data-swap', 'full-emulation'];
+const RUNS = [
+  ['step-through', 'vif'],
+  ['data-swap', 'trap'],
+  ['full-emulation', 'vif'],
+] as const;
 const { guests } = readSuite(resolve(root, 'guests/suite.yaml'));
 /** Guests that another model is named for are about that model. */
 const ours = guests.filter((guest) => guest.model === undefined);
@@ -48,10 +64,16 @@ describe('without PAE', () => {
     expect(bare.status, serial).toBe(33);
     if (guest.name === 'pae') expect(serial).toMatch(/^no PAE here\r?$/m);
     const { retired, serialSha256, stateHash } = bare.report;
-    for (const policy of POLICIES) {
+    for (const [policy, assist] of RUNS) {
       const monitor = { policy, shadowCache: { name: 'tracked-lru', capacity: 8 } };
-      const { report } = await runGuest(kernel, { ...options, monitor }, [plugin]);
-      expect(report, policy).toMatchObject({ outcome: bare.report.outcome, retired, serialSha256, stateHash });
+      const cpu = { ...options.cpu, assist };
+      const { report } = await runGuest(kernel, { ...options, cpu, monitor }, [plugin]);
+      expect(report, `${policy} ${assist}`).toMatchObject({
+        outcome: bare.report.outcome,
+        retired,
+        serialSha256,
+        stateHash,
+      });
     }
   });
 });

@@ -3,7 +3,7 @@
  * no user instruction; full emulation takes one; data-swap swaps private bytes out and in for in-place tables.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { MonitorReport } from '@ringfence/sdk';
+import type { Assist, MonitorReport } from '@ringfence/sdk';
 import { guestImage, runGuest } from './run-guest.js';
 
 const POLICIES = ['step-through', 'data-swap', 'full-emulation'] as const;
@@ -69,5 +69,26 @@ describe('tables that share a page with data (descriptors)', () => {
     expect(emulatedForPolicy(all['step-through'])).toEqual([]);
     expect(emulatedForPolicy(all['data-swap'])).toEqual([]);
     expect(emulatedForPolicy(all['full-emulation'])).toEqual(['structure']);
+  });
+});
+
+describe('the flags of a deprivileged kernel (interrupts)', () => {
+  const FLAG_INSTRUCTIONS = ['cli', 'sti', 'pushf', 'popf'];
+
+  it('exit each with `trap`, and with `vif` only where more than IF is meant or an interrupt waits', async () => {
+    const exits = async (assist: Assist): Promise<number> => {
+      const { status, report } = await runGuest(guestImage('interrupts'), {
+        memory: '16M',
+        cpu: { assist },
+        monitor: { policy: 'full-emulation' },
+      });
+      expect(status).toBe(33);
+      return FLAG_INSTRUCTIONS.reduce((sum, name) => sum + byReason(report.monitor!, `instruction-${name}`), 0);
+    };
+    const [trap, vif] = [await exits('trap'), await exits('vif')];
+    expect(trap).toBeGreaterThan(8000);
+    expect(vif).toBeLessThan(50);
+    // It sets TF, NT and IOPL, and enables interrupts while one waits.
+    expect(vif).toBeGreaterThan(10);
   });
 });

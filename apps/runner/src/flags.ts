@@ -3,11 +3,20 @@
  * configuration out; flags win. Contradictions that only the command line can commit are refused here.
  * Names are checked later, against the registry.
  */
-import { BOOT_SOURCES, type BootSource, type MachineConfigInput, RingfenceError, splitNamed } from '@ringfence/sdk';
+import {
+  BOOT_SOURCES,
+  type Assist,
+  type BootSource,
+  type MachineConfigInput,
+  RingfenceError,
+  splitNamed,
+} from '@ringfence/sdk';
 import { driveFlags } from './drive-flags.js';
 import { networkFlags } from './network/network-flags.js';
 import { parseShare } from './share-flags.js';
 import { parseCount, parsePart, parseRegex, parseSeconds } from './part-option.js';
+
+const ASSISTS: readonly Assist[] = ['none', 'trap', 'vif'];
 
 /** As commander hands them over: all text, absent when not given. */
 export interface RunFlags {
@@ -148,11 +157,12 @@ function parseBoot(text: string): BootSource[] {
   });
 }
 
-function parseAssist(text: string): 'none' | 'trap' {
-  if (text === 'none' || text === 'trap') return text;
+function parseAssist(text: string): Assist {
+  const found = ASSISTS.find((assist) => assist === text);
+  if (found !== undefined) return found;
   throw new RingfenceError('RF_BAD_USAGE', {
-    message: `--assist "${text}" is neither none nor trap`,
+    message: `--assist "${text}" is not one of ${ASSISTS.join(', ')}`,
     value: text,
-    fix: 'write --assist none or --assist trap',
+    fix: `write --assist ${ASSISTS.join(' or --assist ')}`,
   });
 }

@@ -67,7 +67,7 @@ export function addMachineOptions(command: Command, shown: { consoles: boolean; 
     .optionsGroup('Processor:')
     .option('--core <name>', 'processor core (default: interpreter)')
     .option('--model <name>', 'processor model (default: p6)')
-    .option('--assist <none|trap>', 'help the processor gives a monitor (default: trap under a monitor)')
+    .option('--assist <none|trap|vif>', 'help the processor gives a monitor (default: trap under a monitor)')
     .optionsGroup('Monitor:')
     .option('--monitor <policy>', "none, step-through, data-swap, full-emulation or a plugin's (default: none)")
     .option('--shadow-cache <name[,capacity=n]>', 'shadow-cache strategy (default: tracked-lru)')

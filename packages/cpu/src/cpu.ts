@@ -66,7 +66,7 @@ import { buildTable } from './decode/form.js';
 import { noteIoAccess, refreshBreakpoints, writeDebugRegister } from './events/breakpoints.js';
 import { deliverException, deliverPending, eventDeliverable } from './events/deliver.js';
 import { getEflags, LAZY_NONE } from './flags.js';
-import { sensitiveGate } from './instructions/sensitive.js';
+import { sensitiveGates } from './instructions/sensitive.js';
 import type { Op } from './op.js';
 import { refreshAll, refreshPrivilege } from './segments/derived.js';
 import { writableFlags, writeCr0, writeCr4 } from './system/control-registers.js';
@@ -93,9 +93,8 @@ export class Cpu extends CpuAccess implements Processor {
 
   constructor(init: ProcessorInit) {
     super(init);
-    const gate = init.assist === 'none' ? undefined : sensitiveGate;
-    this.cache = new BlockCache(this, buildTable(rowsOf(init.model), init.model), gate);
-    this.flagsMask = writableFlags(init.model);
+    this.cache = new BlockCache(this, buildTable(rowsOf(init.model), init.model), sensitiveGates(init.assist));
+    this.flagsMask = writableFlags(init.model, init.assist);
     this.cr3Mask = init.model.features.pae ? 0xfffffff8 | 0 : 0xfffff018 | 0;
     init.memory.addCodeListener(this.cache);
     this.reset();

@@ -98,7 +98,7 @@ export class MonitorAssembly implements MonitorFactory {
       pager.traces,
       policy.placement,
     );
-    const world = new World(hardware, emulator, window, walk, pager, descriptors);
+    const world = new World(hardware, emulator, window, walk, pager, descriptors, this.sensitive);
     const follower = new Follower(hardware, emulator, guestMmu, guestSpace, window, pager, descriptors);
     const counters = new Counters();
     const interrupts = new Interrupts(hardware, emulator, world);

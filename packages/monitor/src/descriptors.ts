@@ -5,7 +5,7 @@
  * Life cycle: entries start absent, so the first load of a selector faults and is done by the emulator on the guest's
  *   own table (which sets the Accessed bit there as hardware would); then `hold` copies the entry over, on the way back
  *   to the guest. A write to the guest's table through its trace, LGDT, LLDT or a new translation of the table's pages makes entries absent again.
- * Placement: the GDT stands shadowed, in the window. The LDT stands shadowed as well, or in place when the policy asks for
+ * Placement: the GDT stands shadowed, in the window, in two versions (ADR 0016). The LDT stands shadowed as well, or in place when the policy asks for
  *   it: then the hardware's LDT is the guest's own memory, which holds our bytes while the guest runs and the guest's while
  *   the monitor does; its pages are hidden from the guest.
  * It never writes the guest's tables on the guest's behalf.
@@ -29,7 +29,7 @@ import {
   type PhysicalSpace,
   type Placement,
 } from '@ringfence/sdk';
-import { FIRST_MONITOR_INDEX, FRAME_GDT, FRAME_LDT, MONITOR_LDT } from './layout.js';
+import { FIRST_MONITOR_INDEX, FRAME_GDT, FRAME_LDT, FRAME_USER_GDT, MONITOR_LDT } from './layout.js';
 import { compressDescriptor, unpackDescriptor, type SegmentContents } from './segments.js';
 import type { Pager } from './pager.js';
 import { TRACE_DESCRIPTORS, TRACE_HIDDEN, type Traces } from './traces.js';
@@ -41,7 +41,12 @@ interface Held {
   readonly high: number;
   readonly shadowLow: number;
   readonly shadowHigh: number;
+  /** The same for the GDT of ring 3. */
+  readonly userLow: number;
+  readonly userHigh: number;
 }
+
+const NOT_HELD: Held = { low: 0, high: 0, shadowLow: 0, shadowHigh: 0, userLow: 0, userHigh: 0 };
 
 /** One of the two tables. */
 class TableView {
@@ -196,16 +201,25 @@ export class Descriptors {
     ) {
       return undefined;
     }
-    const held: Held = { low, high, shadowLow: shadow[0], shadowHigh: shadow[1] };
+    // Of an LDT there is one, for all rings.
+    const user = table.local ? shadow : compressDescriptor(low, high, this.window.base, this.window.exposed, true)!;
+    const held: Held = {
+      low,
+      high,
+      shadowLow: shadow[0],
+      shadowHigh: shadow[1],
+      userLow: user[0],
+      userHigh: user[1],
+    };
     table.held.set(index, held);
-    if (!(table.local && this.inPlace)) this.store(table, index, held.shadowLow, held.shadowHigh);
+    this.store(table, index, held);
     return held;
   }
 
   private release(table: TableView, index: number): void {
     if (!table.held.delete(index)) return;
     this.version++;
-    if (!(table.local && this.inPlace)) this.store(table, index, 0, 0);
+    this.store(table, index, NOT_HELD);
   }
 
   private forget(table: TableView): void {
@@ -218,9 +232,14 @@ export class Descriptors {
     this.version++;
   }
 
-  private store(table: TableView, index: number, low: number, high: number): void {
-    this.window.write(table.firstFrame, index * 8, low);
-    this.window.write(table.firstFrame, index * 8 + 4, high);
+  private store(table: TableView, index: number, { shadowLow, shadowHigh, userLow, userHigh }: Held): void {
+    if (table.local && this.inPlace) return;
+    const { window } = this;
+    window.write(table.firstFrame, index * 8, shadowLow);
+    window.write(table.firstFrame, index * 8 + 4, shadowHigh);
+    if (table.local) return;
+    window.write(FRAME_USER_GDT, index * 8, userLow);
+    window.write(FRAME_USER_GDT, index * 8 + 4, userHigh);
   }
 
   private tracePages(table: TableView, from: number, to: number): boolean {
@@ -247,8 +266,8 @@ export class Descriptors {
     const base = this.inPlace ? ldt.base : window.ldtBase();
     if (this.ldtLoaded && this.hardwareLdtBase === base && this.hardwareLdtLimit === limit) return;
     if (limit >= 0) {
-      window.write(FRAME_GDT, MONITOR_LDT, (base << 16) | limit);
-      window.write(FRAME_GDT, MONITOR_LDT + 4, ((base >>> 16) & 0xff) | 0x8200 | (base & 0xff000000));
+      window.writeGdt(MONITOR_LDT, (base << 16) | limit);
+      window.writeGdt(MONITOR_LDT + 4, ((base >>> 16) & 0xff) | 0x8200 | (base & 0xff000000));
     }
     window.hardware.lldt(limit < 0 ? 0 : MONITOR_LDT);
     this.ldtLoaded = true;

@@ -6,11 +6,12 @@
  * A shadow that STI or MOV SS cast on the emulator is over once an instruction has retired, wherever that was executed; one
  * that the hardware stands in is made the guest's. Debug traps are not its business (debug-traps.ts).
  */
-import { EFLAGS, FLAG_IF, NMI_BLOCKED, SHADOW, VEC_DB, type Processor } from '@ringfence/sdk';
+import { NMI_BLOCKED, SHADOW, VEC_DB, type Processor } from '@ringfence/sdk';
 import { HOST_INTERRUPT_VECTOR } from './layout.js';
 import type { World } from './world.js';
 
-/** The value of the SHADOW word behind a MOV SS. */
+/** The values of the SHADOW word behind an STI and a MOV SS. */
+const SHADOW_STI = 1;
 export const SHADOW_MOV_SS = 2;
 
 export class Interrupts {
@@ -19,6 +20,8 @@ export class Interrupts {
   private readonly g: Int32Array;
   /** `retired()` when the emulator last left an interrupt shadow behind; the shadow is over once the count moves on. */
   private shadowAt = -1;
+  /** The shadow that the hardware stood in when it was armed. */
+  private armedShadow = 0;
   /** The hardware runs the guest with its INTR pin high, and takes the interrupt before the first instruction that may be interrupted. */
   private armed = false;
 
@@ -32,6 +35,7 @@ export class Interrupts {
 
   setIntr(level: boolean): void {
     this.pin = level;
+    this.world.interruptWaiting = level;
     this.emulator.setIntr(level);
   }
 
@@ -45,11 +49,21 @@ export class Interrupts {
     return this.pin || this.emulator.nmiPending;
   }
 
+  /**
+   * The guest, on the hardware between two instructions, must be left first: its kernel could enable interrupts unnoticed, or an
+   * NMI has come into the shadow of an STI that the hardware executed, which would hold off the hardware's INTR.
+   */
+  get overdue(): boolean {
+    const { world, hardware, emulator } = this;
+    if (world.stepping) return false;
+    return world.missesInterrupt() || (emulator.nmiPending && hardware.state[SHADOW] === SHADOW_STI);
+  }
+
   /** How far to run, and the level of the hardware's INTR pin meanwhile. */
   arm(left: number): number {
     const { hardware: hw, world } = this;
     const nmi = this.emulator.nmiPending && this.g[NMI_BLOCKED] === 0;
-    const wanted = nmi || (this.pin && (this.g[EFLAGS] & FLAG_IF) !== 0);
+    const wanted = nmi || (this.pin && world.interruptsEnabled());
     this.armed = false;
     if (!wanted || world.stepping) {
       hw.setIntr(false);
@@ -62,17 +76,18 @@ export class Interrupts {
     }
     hw.setIntr(true);
     this.armed = true;
+    this.armedShadow = this.hardware.state[SHADOW];
     return left;
   }
 
   /** The hardware has left the guest by `vector`. */
   exited(vector: number): void {
     this.expireShadow();
-    // An instruction was tried although an interrupt was waiting: MOV SS went before it. Whatever became of the trap, it still does.
-    if (this.armed && vector !== HOST_INTERRUPT_VECTOR && vector !== VEC_DB) this.castShadow(SHADOW_MOV_SS);
+    // An instruction was tried although an interrupt was waiting: in a shadow. Whatever became of the trap, it is still there.
+    if (this.armed && vector !== HOST_INTERRUPT_VECTOR && vector !== VEC_DB) this.castShadow(this.armedShadow);
   }
 
-  /** The guest stands in a shadow that the hardware held: that of a MOV SS which the guest executed directly, as a rule. */
+  /** The guest stands in a shadow that the hardware held: that of a MOV SS or STI which it executed directly. */
   castShadow(shadow: number): void {
     this.g[SHADOW] = shadow;
     this.shadowAt = this.hardware.retired();

@@ -28,7 +28,9 @@ import {
   STOP_SHUTDOWN,
   VEC_DB,
   VEC_DF,
+  VEC_GP,
   VEC_PF,
+  VEC_SS,
   dumpProcessor,
   pageTableFrames,
   type GuestExecutor,
@@ -45,7 +47,7 @@ import type { Descriptors } from './descriptors.js';
 import type { Emulation } from './emulation.js';
 import type { Follower } from './follower.js';
 import type { GuestWalk } from './guest-walk.js';
-import { SHADOW_MOV_SS, type Interrupts } from './interrupts.js';
+import type { Interrupts } from './interrupts.js';
 import { HOST_INTERRUPT_VECTOR } from './layout.js';
 import { DEVICE, FILLED, GUEST_FAULT, type Pager } from './pager.js';
 import { exceptionReason } from './reasons.js';
@@ -134,6 +136,10 @@ export class Monitor implements GuestExecutor {
       } else {
         if (left <= 0) return STOP_BUDGET;
         if (this.stopRequested) return STOP_REQUESTED;
+        if (interrupts.overdue) {
+          this.release();
+          continue;
+        }
         this.parts.descriptors.enterPrivate();
       }
       const stop = hw.run(interrupts.arm(left));
@@ -157,7 +163,7 @@ export class Monitor implements GuestExecutor {
   }
 
   interruptsEnabled(): boolean {
-    return (this.g[EFLAGS] & FLAG_IF) !== 0;
+    return this.inMonitor ? (this.g[EFLAGS] & FLAG_IF) !== 0 : this.parts.world.interruptsEnabled();
   }
 
   get guest(): Processor {
@@ -199,7 +205,7 @@ export class Monitor implements GuestExecutor {
     }
     this.parts.world.peek();
     this.interrupts.expireShadow();
-    if (this.h[SHADOW] !== 0) this.interrupts.castShadow(SHADOW_MOV_SS);
+    if (this.h[SHADOW] !== 0) this.interrupts.castShadow(this.h[SHADOW]);
   }
 
   /** Takes the hardware out of the guest, as an interrupt of the host would: only then may shadow tables be edited. */
@@ -289,6 +295,10 @@ export class Monitor implements GuestExecutor {
       case VEC_DF:
         throw internal('the hardware raised a double fault under the monitor', this.dump());
       default:
+        if ((world.vector === VEC_GP || world.vector === VEC_SS) && world.restoresLimit()) {
+          this.emulation.name('segment-limit');
+          break;
+        }
         this.stepper.abandon();
         this.emulation.one('state-segments', exceptionReason(world.vector));
     }

@@ -24,6 +24,7 @@ import {
   SS,
 } from '@ringfence/sdk';
 import type { Descriptors } from './descriptors.js';
+import { wrapsAround } from './segments.js';
 
 export const DATA_SEGMENTS = [DS, ES, FS, GS] as const;
 /**
@@ -34,7 +35,8 @@ const STAND_IN = 1;
 const CONFORMING = AR_CODE | AR_DC;
 
 export class SegmentRegisters {
-  /** SS as the guest was last entered with it. */
+  /** CS and SS as the guest was last entered with them. */
+  codeSelector = 0;
   stackSelector = 0;
   /** Limit of the hardware's code segment for the guest, unsigned. */
   codeLimit = 0;
@@ -47,7 +49,14 @@ export class SegmentRegisters {
   /** The guest's privilege level when its data segments were last chosen. */
   private seenRing = -1;
   /** A data-segment register of the hardware holds the stand-in. */
-  private standsIn = false;
+  standsIn = false;
+  /**
+   * Data segments (bit i for DATA_SEGMENTS[i]) from the guest's GDT that wrap round the end of linear space, and those of them that the
+   * hardware holds whole. Ring 1 must not have them whole; ring 3 gets them so once it has used what the cut leaves out.
+   */
+  private wrapping = 0;
+  private whole = 0;
+  private wantsWhole = false;
   /** A segment register of the guest was set from the hardware's. */
   private adopted = false;
   /** CS and SS words, descriptor version and CPL for which `holdsCodeAndStack` last said yes. */
@@ -63,8 +72,9 @@ export class SegmentRegisters {
   }
 
   /** Takes over what the guest has loaded directly. True when that is anything: the emulator must look at its state anew. */
-  take(stackSelector: number): boolean {
+  take(codeSelector: number, stackSelector: number): boolean {
     this.adopted = false;
+    if (codeSelector !== this.codeSelector) this.adoptCode(codeSelector);
     if (stackSelector !== this.stackSelector) this.adopt(SS, stackSelector);
     this.takeData();
     return this.adopted;
@@ -105,6 +115,14 @@ export class SegmentRegisters {
     }
   }
 
+  /** An IRET of ring 1, to itself or to ring 3, was carried out by the hardware. */
+  private adoptCode(selector: number): void {
+    const ring = selector & 3;
+    this.adopt(CS, ring === 3 ? selector : selector & 0xfffc);
+    // What the data segments hold they hold rightly: the hardware kept, or took away, what the guest's own would.
+    this.g[CPL] = this.seenRing = ring === 3 ? 3 : 0;
+  }
+
   /** The hardware loaded `selector` directly: the guest's register holds what the guest's own descriptor says. */
   private adopt(register: number, selector: number): void {
     const { g, h } = this;
@@ -125,11 +143,38 @@ export class SegmentRegisters {
   }
 
   private note(i: number): void {
+    const { h, g } = this;
     const from = SEG + DATA_SEGMENTS[i] * SEG_WORDS;
+    if (!this.sameAsSeen(i, from)) this.noteWrapping(i, from);
     for (let word = 0; word < SEG_WORDS; word++) {
-      this.seenHardware[i * SEG_WORDS + word] = this.h[from + word];
-      this.seenGuest[i * SEG_WORDS + word] = this.g[from + word];
+      this.seenHardware[i * SEG_WORDS + word] = h[from + word];
+      this.seenGuest[i * SEG_WORDS + word] = g[from + word];
     }
+    const bit = 1 << i;
+    const isWhole = (this.wrapping & bit) !== 0 && h[from + SEG_LIMIT] === g[from + SEG_LIMIT];
+    this.whole = isWhole ? this.whole | bit : this.whole & ~bit;
+  }
+
+  /** The guest's data segment `i` holds something new. */
+  private noteWrapping(i: number, words: number): void {
+    const { g } = this;
+    const bit = 1 << i;
+    const contents = { base: g[words + SEG_BASE], limit: g[words + SEG_LIMIT], access: g[words + SEG_ACCESS] };
+    const wraps = (contents.access & AR_UNUSABLE) === 0 && (g[words + SEG_SELECTOR] & 4) === 0 && wrapsAround(contents);
+    if (wraps) this.wantsWhole = false;
+    this.wrapping = wraps ? this.wrapping | bit : this.wrapping & ~bit;
+  }
+
+  /** User code ran into a limit, perhaps one that was cut. True: there is such a one, and the next entry will bring it back whole. */
+  restoresLimit(): boolean {
+    if (this.g[CPL] !== 3 || (this.wrapping & ~this.whole) === 0) return false;
+    this.wantsWhole = true;
+    return true;
+  }
+
+  /** Whether ring 3's own GDT is to be in force. */
+  get userTable(): boolean {
+    return this.wantsWhole && this.g[CPL] === 3;
   }
 
   /** Whether the hardware can have the guest's CS and SS; sets `codeLimit`. */
@@ -196,6 +241,7 @@ export class SegmentRegisters {
     let reload = this.standsIn && this.seenRing !== g[CPL] ? 1 : 0;
     this.seenRing = g[CPL];
     for (let i = 0; i < 4; i++) if (!this.sameAsSeen(i, SEG + DATA_SEGMENTS[i] * SEG_WORDS)) reload = 1;
+    if (this.whole !== (this.userTable ? this.wrapping : 0)) reload = 1;
     if (reload === 0) return 0;
     this.standsIn = false;
     for (let i = 0; i < 4; i++) {

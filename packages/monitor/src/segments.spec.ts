@@ -52,6 +52,16 @@ describe('compressDescriptor', () => {
     expect(end).toBeGreaterThan(GUEST_LINEAR_LIMIT - 0x1000);
   });
 
+  it('leaves a data segment of ring 3 whole where it wraps round, for ring 3 alone', () => {
+    const whole = (base: number, rawLimit: number, access: number) =>
+      unpackDescriptor(...compressDescriptor(...pack(base, rawLimit, access), WINDOW, false, true)!);
+    expect(whole(0x9000, 0xfffff, FLAT_DATA3)).toMatchObject({ base: 0x9000, limit: -1 });
+    expect(whole(0x9000, 0xff6ff, FLAT_DATA3)).toEqual(compressed(0x9000, 0xff6ff, FLAT_DATA3)); // just up to the end
+    expect(whole(0, 0xfffff, FLAT_DATA3)).toEqual(compressed(0, 0xfffff, FLAT_DATA3));
+    expect(whole(0x9000, 0xfffff, FLAT_DATA0)).toEqual(compressed(0x9000, 0xfffff, FLAT_DATA0));
+    expect(whole(0x9000, 0xfffff, 0xc0fb)).toEqual(compressed(0x9000, 0xfffff, 0xc0fb));
+  });
+
   it('cuts a code segment below the window, so that the nub cannot be run', () => {
     expect(compressed(0, 0xfffff, FLAT_CODE0)).toMatchObject({ base: 0, limit: (WINDOW - 1) | 0 });
     expect(compressed(WINDOW, 0xff, FLAT_CODE0)).toBeUndefined();

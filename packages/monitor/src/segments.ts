@@ -26,10 +26,20 @@ export function unpackDescriptor(low: number, high: number): SegmentContents {
 }
 
 /**
+ * A data segment of ring 3 that goes on at address 0 behind the end of linear space: with limits cut for the stack page, all
+ * its lower part would be out of reach. Such are the segments of thread-local storage, which is addressed by negative offsets.
+ */
+export function wrapsAround({ base, limit, access }: SegmentContents): boolean {
+  if ((access & (AR_CODE | AR_DC | AR_S | AR_P)) !== (AR_S | AR_P) || (access & AR_DPL) !== AR_DPL) return false;
+  return (base >>> 0) + (limit >>> 0) > 0xffffffff;
+}
+
+/**
  * The hardware's version of a guest code or data descriptor, as two words; undefined when the hardware must not have it:
  * a system descriptor, one not present, one for ring 1 or 2, one whose Accessed bit the next load still has to set, or one that cannot be
  * kept away from the stack page (then the monitor's emulator does what is done with it).
  * `window` is the linear address where the monitor's window begins; with `exposed` data segments are kept below it as well.
+ * `whole`: for ring 3 alone, which paging keeps out of what the limits are cut for.
  * AVL, which nothing can see in a segment register, records that ring 0 was compressed.
  */
 export function compressDescriptor(
@@ -37,6 +47,7 @@ export function compressDescriptor(
   high: number,
   window: number,
   exposed = false,
+  whole = false,
 ): readonly [number, number] | undefined {
   const { base, limit, access } = unpackDescriptor(low, high);
   if ((access & (AR_P | AR_S | AR_ACCESSED)) !== (AR_P | AR_S | AR_ACCESSED)) return undefined;
@@ -56,7 +67,7 @@ export function compressDescriptor(
   }
   let bits = access & ~AR_AVL;
   if (dpl === 0) bits |= (1 << AR_DPL_SHIFT) | AR_AVL;
-  if (!expandDown && end > room) end = room;
+  if (!expandDown && end > room && !(whole && wrapsAround({ base, limit, access }))) end = room;
   let raw: number;
   if ((access & AR_G) !== 0) {
     // A limit cut short may fall inside a 4 KiB unit: leave the unit out.

@@ -37,6 +37,7 @@ import {
   FRAME_STACK,
   FRAME_TOP_TABLE,
   FRAME_TSS,
+  FRAME_USER_GDT,
   FRAME_WINDOW_TABLE,
   MONITOR_CS,
   MONITOR_SS,
@@ -61,6 +62,8 @@ export class Window implements ProtectionContext {
   /** Physical address of the shadow directory the guest is to run under. */
   guestRoot: number;
   private isOpen = false;
+  /** The hardware's GDTR points at the table for ring 3. */
+  private userTable = false;
 
   constructor(
     readonly hardware: Processor,
@@ -97,6 +100,19 @@ export class Window implements ProtectionContext {
     this.hardware.writeLinear(this.linear(frame, offset), 4, value);
   }
 
+  /** Writes a word of both GDTs. */
+  writeGdt(offset: number, value: number): void {
+    this.write(FRAME_GDT, offset, value);
+    this.write(FRAME_USER_GDT, offset, value);
+  }
+
+  /** The GDT that the guest is to run with: ring 3's own, or the one that is right for every ring. */
+  chooseGdt(user: boolean): void {
+    if (user === this.userTable) return;
+    this.userTable = user;
+    this.hardware.lgdt(this.linear(user ? FRAME_USER_GDT : FRAME_GDT), 0xffff);
+  }
+
   close(): void {
     if (!this.isOpen) return;
     this.protection.close(this);
@@ -126,10 +142,10 @@ export class Window implements ProtectionContext {
     hw.state[CR0] = CR0_PE | CR0_ET | CR0_NE;
     hw.writeCr0(CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
     // The monitor's own descriptors: flat ring-0 code and data, both with the Accessed bit already set, and the TSS.
-    this.write(FRAME_GDT, 0xffe0, 0x0000ffff);
-    this.write(FRAME_GDT, 0xffe4, 0x00cf9b00);
-    this.write(FRAME_GDT, 0xffe8, 0x0000ffff);
-    this.write(FRAME_GDT, 0xffec, 0x00cf9300);
+    this.writeGdt(0xffe0, 0x0000ffff);
+    this.writeGdt(0xffe4, 0x00cf9b00);
+    this.writeGdt(0xffe8, 0x0000ffff);
+    this.writeGdt(0xffec, 0x00cf9300);
     this.write(FRAME_TSS, 4, STACK_TOP);
     this.write(FRAME_TSS, 8, MONITOR_SS);
     this.write(FRAME_TSS, 100, (TSS_LIMIT + 1) << 16);
@@ -181,9 +197,9 @@ export class Window implements ProtectionContext {
       this.write(FRAME_IDT, vector * 8 + 4, high);
     }
     const tss = this.linear(FRAME_TSS);
-    this.write(FRAME_GDT, MONITOR_TR, (tss << 16) | TSS_LIMIT | 0);
-    this.write(FRAME_GDT, MONITOR_TR + 4, ((tss >>> 16) & 0xff) | 0x8900 | (tss & 0xff000000));
-    hw.lgdt(this.linear(FRAME_GDT), 0xffff);
+    this.writeGdt(MONITOR_TR, (tss << 16) | TSS_LIMIT | 0);
+    this.writeGdt(MONITOR_TR + 4, ((tss >>> 16) & 0xff) | 0x8900 | (tss & 0xff000000));
+    hw.lgdt(this.linear(this.userTable ? FRAME_USER_GDT : FRAME_GDT), 0xffff);
     hw.lidt(this.linear(FRAME_IDT), 0x7ff);
     hw.state[SEG + TR * SEG_WORDS] = 0;
     hw.ltr(MONITOR_TR);

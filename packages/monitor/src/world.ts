@@ -5,11 +5,11 @@
  * `leave` runs after the nub's HLT: it reads the trap frame from the ring-0 stack and brings the emulator's state up to
  * date. `enter` does the reverse and leaves the hardware at an IRET of the nub. What never differs on the two sides
  * (arithmetic flags, general registers, data-segment selectors) is copied; what does is kept on the guest's side only:
- * privilege level, IF, IOPL, CS and SS selectors, all control registers. What the segment registers of the two sides have
- * to do with each other is segment-registers.ts; in the guest's 16-bit modes, virtual-8086.ts.
+ * privilege level, IF (which the hardware may keep as VIF), IOPL, CS and SS selectors, all control registers. What the segment registers
+ * of the two sides have to do with each other is segment-registers.ts; in the guest's 16-bit modes, virtual-8086.ts.
  *
  * Why the stack page is safe although it is mapped writable: the hardware's own frame pushes are supervisor writes, so paging
- * cannot keep ring 1 out of the page and let them in. Segment limits do: no descriptor the guest can load reaches above
+ * cannot keep ring 1 out of the page and let them in. Segment limits do: no descriptor that ring 1 can load reaches above
  * GUEST_LINEAR_LIMIT; an access there is #GP or #SS, and the emulator does it in the guest's view.
  */
 import {
@@ -25,7 +25,9 @@ import {
   ES,
   ESP,
   FLAGS_ARITH,
+  FLAG_AC,
   FLAG_DF,
+  FLAG_ID,
   FLAG_IF,
   FLAG_IOPL,
   FLAG_NT,
@@ -52,6 +54,8 @@ import {
   VEC_OF,
   pushesErrorCode,
   type Processor,
+  type SensitiveStrategy,
+  type VirtualFlags,
 } from '@ringfence/sdk';
 import type { Descriptors } from './descriptors.js';
 import type { GuestWalk } from './guest-walk.js';
@@ -62,8 +66,10 @@ import { DATA_SEGMENTS, SegmentRegisters } from './segment-registers.js';
 import { V86_FRAME, Virtual8086 } from './virtual-8086.js';
 import type { Window } from './window.js';
 
-/** Flags that direct execution changes in ring 1 exactly as in ring 0. */
-const DIRECT_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_RF;
+/** Flags that the hardware has as the guest has them. */
+const DIRECT_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_RF | FLAG_AC | FLAG_ID;
+/** With any of these in its flags the guest's kernel must not handle them unseen (ADR 0015). */
+const UNSHARED_FLAGS = FLAG_IOPL | FLAG_NT | FLAG_VIF | FLAG_VIP;
 const VIRTUAL_FLAGS = FLAG_IF | FLAG_IOPL | FLAG_NT | FLAG_VM | FLAG_VIF | FLAG_VIP;
 /** What reaches the nub without being a fault: debug traps, NMI, breakpoint and overflow traps, double faults. */
 const NO_FAULTS: ReadonlySet<number> = new Set([VEC_DB, VEC_NMI, VEC_BP, VEC_OF, VEC_DF]);
@@ -76,6 +82,8 @@ export class World {
   errorCode = 0;
   /** Direct execution must trap after one instruction: a policy steps. */
   stepping = false;
+  /** An interrupt waits for the guest to enable interrupts. */
+  interruptWaiting = false;
   /** Reason why `enter` last refused, for reports. */
   refusal = '';
   private readonly h: Int32Array;
@@ -85,6 +93,10 @@ export class World {
   private enteredWithRf = false;
   private readonly segments: SegmentRegisters;
   private readonly v8086: Virtual8086;
+  /** The hardware keeps the guest's IF, as VIF. */
+  private readonly hasVif: boolean;
+  /** The flag instructions of ring 1 that do not exit. */
+  private virtualFlags: VirtualFlags = 'none';
 
   constructor(
     private readonly hardware: Processor,
@@ -93,9 +105,11 @@ export class World {
     private readonly walk: GuestWalk,
     private readonly pager: Pager,
     private readonly descriptors: Descriptors,
+    private readonly sensitive: SensitiveStrategy,
   ) {
     this.h = hardware.state;
     this.g = emulator.state;
+    this.hasVif = sensitive.virtualFlags !== undefined;
     this.segments = new SegmentRegisters(hardware.state, emulator.state, descriptors);
     this.v8086 = new Virtual8086(hardware, emulator);
   }
@@ -115,7 +129,8 @@ export class World {
     }
     const flags = hw.readLinear(at + 8, 4);
     const v8086 = (flags & FLAG_VM) !== 0;
-    if (!v8086 && (hw.readLinear(at + 4, 4) & 3) === 0) {
+    const cs = hw.readLinear(at + 4, 4);
+    if (!v8086 && (cs & 3) === 0) {
       throw new RingfenceError('RF_MONITOR_FAULT', {
         message: `vector ${this.vector} was raised in the monitor's own code at ${hex(hw.readLinear(at, 4))}`,
         value: this.vector,
@@ -130,7 +145,7 @@ export class World {
     if (isFault(this.vector) && (!this.enteredWithRf || g[EIP] !== this.enteredAt)) g[EFLAGS] &= ~FLAG_RF;
     g[ESP] = hw.readLinear(at + 12, 4);
     if (v8086) this.v8086.takeFrame(at);
-    else this.takeSegments(hw.readLinear(at + 16, 4) & 0xffff);
+    else this.takeSegments(cs & 0xffff, hw.readLinear(at + 16, 4) & 0xffff);
     this.descriptors.leavePrivate();
   }
 
@@ -145,18 +160,33 @@ export class World {
       this.v8086.takeLive();
     } else {
       this.takeFlags(flags);
-      this.takeSegments(h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
+      const cs = h[SEG + CS * SEG_WORDS + SEG_SELECTOR] & 0xffff;
+      this.takeSegments(cs, h[SEG + SS * SEG_WORDS + SEG_SELECTOR] & 0xffff);
     }
     this.descriptors.leavePrivate();
   }
 
   private takeFlags(direct: number): void {
-    const kept = this.g[EFLAGS] & ~DIRECT_FLAGS;
-    this.emulator.setEflags(kept | (direct & DIRECT_FLAGS));
+    let flags = (this.g[EFLAGS] & ~DIRECT_FLAGS) | (direct & DIRECT_FLAGS);
+    if (this.hasVif) flags = (flags & ~FLAG_IF) | ((direct & FLAG_VIF) !== 0 ? FLAG_IF : 0);
+    this.emulator.setEflags(flags);
   }
 
-  private takeSegments(stackSelector: number): void {
-    if (this.segments.take(stackSelector)) this.emulator.stateChanged();
+  /** Whether the guest has interrupts enabled: as it was entered, or as it has come to have them on the hardware. */
+  interruptsEnabled(): boolean {
+    const { h, g } = this;
+    return (this.hasVif && h[CPL] !== 0 ? h[EFLAGS] & FLAG_VIF : g[EFLAGS] & FLAG_IF) !== 0;
+  }
+
+  /** The guest, between two instructions on the hardware, could enable interrupts unnoticed although one waits by now. */
+  missesInterrupt(): boolean {
+    const { h } = this;
+    if (this.virtualFlags === 'none' || !this.interruptWaiting) return false;
+    return h[CPL] === 1 && (h[EFLAGS] & (FLAG_VIF | FLAG_VIP)) === 0;
+  }
+
+  private takeSegments(codeSelector: number, stackSelector: number): void {
+    if (this.segments.take(codeSelector, stackSelector)) this.emulator.stateChanged();
   }
 
   // ---------------------------------------------------------------------------------------- entering the guest
@@ -230,6 +260,7 @@ export class World {
     // A trap out of virtual-8086 mode leaves null selectors behind: protected mode has to load its own again.
     if (v8086) segments.forgetData();
     const reload = v8086 ? 0 : segments.choose();
+    window.chooseGdt(segments.userTable);
     descriptors.loadLdt();
     window.close();
     if (pager.flushPending || ((h[CR3] ^ window.guestRoot) & 0xfffff000) !== 0) {
@@ -238,6 +269,7 @@ export class World {
     }
     let flags = (this.emulator.getEflags() & ~VIRTUAL_FLAGS) | FLAG_IF;
     if (this.stepping) flags |= FLAG_TF;
+    if (this.hasVif) flags |= this.virtualize();
     this.enteredAt = g[EIP];
     this.enteredWithRf = (flags & FLAG_RF) !== 0;
     if (v8086) this.v8086.writeFrame(this.v8086.flags(flags));
@@ -252,14 +284,36 @@ export class World {
   private writeFrame(flags: number): void {
     const { g, hardware: hw } = this;
     const ring = g[CPL] === 0 ? 1 : 3;
+    const cs = (g[SEG + CS * SEG_WORDS] & 0xfffc) | ring;
     const ss = (g[SEG + SS * SEG_WORDS] & 0xfffc) | ring;
+    this.segments.codeSelector = cs;
     this.segments.stackSelector = ss;
     const at = RESUME_IRET;
     hw.writeLinear(at, 4, g[EIP]);
-    hw.writeLinear(at + 4, 4, (g[SEG + CS * SEG_WORDS] & 0xfffc) | ring);
+    hw.writeLinear(at + 4, 4, cs);
     hw.writeLinear(at + 8, 4, flags);
     hw.writeLinear(at + 12, 4, g[ESP]);
     hw.writeLinear(at + 16, 4, ss);
+  }
+
+  /**
+   * The guest's IF as VIF, and whether an interrupt waits for it as VIP. Where the kernel's flags hold what the hardware would not
+   * show or keep, its flag instructions exit.
+   */
+  private virtualize(): number {
+    const { g, segments } = this;
+    const own = (g[EFLAGS] & UNSHARED_FLAGS) === 0;
+    const which = !own ? 'none' : segments.standsIn ? 'inner' : 'all';
+    if (which !== this.virtualFlags) {
+      this.virtualFlags = which;
+      this.sensitive.virtualFlags!(this.hardware, which);
+    }
+    return (g[EFLAGS] & FLAG_IF) !== 0 ? FLAG_VIF : this.interruptWaiting ? FLAG_VIP : 0;
+  }
+
+  /** User code ran into a limit: true when it was cut, and the next entry will give the segment back whole. */
+  restoresLimit(): boolean {
+    return !this.stepping && this.segments.restoresLimit();
   }
 
   private startAt(stub: number, stack: number): void {

@@ -115,7 +115,7 @@ export const machineConfigSchema = z
       .strictObject({
         core: z.string().min(1).default('interpreter'),
         model: z.string().min(1).default('p6'),
-        assist: z.enum(['none', 'trap']).optional().describe('Default: trap under a monitor, none bare.'),
+        assist: z.enum(['none', 'trap', 'vif']).optional().describe('Default: trap under a monitor, none bare.'),
       })
       .prefault({}),
     monitor: z.union([z.literal('none'), monitorConfigSchema]).default('none'),

@@ -126,10 +126,18 @@ export interface ShadowCacheStrategy {
 
 // -------------------------------------------------------------------------- sensitive instructions, protection
 
+/** Which of CLI, STI, PUSHF, POPF, IRET the hardware carries out in ring 1. */
+export type VirtualFlags = 'none' | 'inner' | 'all';
+
 export interface SensitiveStrategy {
   readonly name: string;
   /** Sets the hardware up before the guest's first instruction. */
   prepare(hardware: Processor): void;
+  /**
+   * The hardware can run the flag instructions of the deprivileged kernel on EFLAGS.VIF: has it do so, but for returns to
+   * ring 3 or with them, or has them all exit. The monitor decides before each entry. Absent: they exit.
+   */
+  readonly virtualFlags?: (hardware: Processor, which: VirtualFlags) => void;
 }
 
 /** What a protection works on. */

@@ -41,6 +41,13 @@ export const MSR_ASSIST_INDEX = 0x52460001;
 export const ASSIST_TRAP_SENSITIVE = 1;
 /** CPUID raises #GP(0) at CPL > 0 (as MISC_FEATURES_ENABLES bit 0 does on later parts). */
 export const ASSIST_TRAP_CPUID = 2;
+/**
+ * CLI, STI, PUSHF, POPF and IRET at CPL 1 act on EFLAGS.VIF, and raise #GP(0) where that is not enough: VIP is set and the
+ * instruction would set VIF, or it has to do with TF, NT, IOPL, RF, VM (ADR 0015). Only where `assist` is `vif`.
+ */
+export const ASSIST_VIRTUAL_IF = 4;
+/** With ASSIST_VIRTUAL_IF: IRET at CPL 1 may go to ring 3 as well. */
+export const ASSIST_VIRTUAL_RETURN = 8;
 
 /** A fault as `readLinear`, `writeLinear` report it. */
 export interface LinearFault {

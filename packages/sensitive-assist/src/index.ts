@@ -11,9 +11,9 @@ export const plugin = definePlugin({
     {
       kind: 'sensitive',
       name: 'assist',
-      summary: 'lets the processor trap the sensitive instructions (needs assist: trap)',
+      summary: 'lets the processor trap the sensitive instructions (needs assist: trap or vif)',
       useClass: SensitiveAssist,
-      assists: ['trap'],
+      assists: ['trap', 'vif'],
     },
   ],
 });

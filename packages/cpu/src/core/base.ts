@@ -4,7 +4,7 @@
  * access.ts, which extends this; the public face is cpu.ts. It delivers nothing and decodes nothing.
  *
  * Derived fields and who refreshes them: segReadMax/segWriteMax, csBase, csLimit, codeMode, stackMask (segments/derived.ts);
- * readBank/writeBank, user, counting, trapSensitive (`refreshPrivilege` there); attention (`refreshAttention`).
+ * readBank/writeBank, user, counting, trapSensitive, virtualIf (`refreshPrivilege` there); attention (`refreshAttention`).
  */
 import {
   CPL,
@@ -119,6 +119,8 @@ export class CpuBase {
   alignOn = false;
   /** Sensitive instructions fault now (assist). */
   trapSensitive = false;
+  /** The flag instructions may act on VIF in this ring (assist `vif`). */
+  virtualIf = false;
 
   // --- the current code page: see block-cache.ts ---
   /** Linear page number of the page `codeBlocks` belongs to, -1 when none. */

@@ -23,6 +23,7 @@ import { ACCESS_FETCH, PAGE_RAM, PAGE_ROM, PHYS_BASE, type CodeListener } from '
 import { Decoder, MAX_INSTRUCTION } from '../decode/decoder.js';
 import type { DecodeTable } from '../decode/form.js';
 import { Block, type Handler, type Op } from '../op.js';
+import type { OpcodeRow } from '../table/row.js';
 import type { CpuBase } from './base.js';
 import { translate } from './slow-access.js';
 
@@ -110,7 +111,7 @@ export class BlockCache implements CodeListener {
   constructor(
     private readonly c: CpuBase,
     table: DecodeTable,
-    sensitiveGate: Handler | undefined,
+    sensitiveGate: ((row: OpcodeRow) => Handler) | undefined,
   ) {
     this.decoder = new Decoder(table, sensitiveGate);
   }

@@ -45,8 +45,8 @@ export class Decoder {
 
   constructor(
     private readonly table: DecodeTable,
-    /** Stands before the handlers of sensitive rows, when the core has an assist. */
-    private readonly sensitiveGate: Handler | undefined,
+    /** What stands before the handlers of sensitive rows, when the core has an assist. */
+    private readonly sensitiveGate: ((row: OpcodeRow) => Handler) | undefined,
   ) {}
 
   /**
@@ -155,7 +155,7 @@ export class Decoder {
     if (override >= 0) op.seg = override;
     if (form.imm !== IMM_NONE) this.immediate(op, form);
     if (form.escape) op.imm = ((opcode & 7) << 8) | modrm;
-    if (form.sensitive && !refused && this.sensitiveGate !== undefined) op.exec = this.sensitiveGate;
+    if (form.sensitive && !refused && this.sensitiveGate !== undefined) op.exec = this.sensitiveGate(form.row);
     return op;
   }
 

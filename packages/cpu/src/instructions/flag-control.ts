@@ -1,6 +1,6 @@
 /**
  * CLI, STI, PUSHF, POPF (SDM Vol. 2): what IOPL and virtual-8086 mode let through; what VME and PVI make of it is in
- * events/virtual-flags.ts. STI that turns interrupts on opens a shadow of one instruction; setting VIF opens none.
+ * events/virtual-flags.ts, what the assist `vif` makes of it in ring1-flags.ts. STI that turns interrupts on opens a shadow of one instruction; setting VIF opens none.
  */
 import {
   CPL,
@@ -30,6 +30,7 @@ import {
   withVirtualImage,
 } from '../events/virtual-flags.js';
 import type { OpcodeRow } from '../table/row.js';
+import { clearVirtualIf, setVirtualIf } from './ring1-flags.js';
 import { anySize, sized } from './rows.js';
 
 const SHADOW_STI = 1;
@@ -45,7 +46,7 @@ export function cli(c: Cpu): void {
     if (c.attention !== 0) c.refreshAttention();
   } else if (hasVirtualIf(c)) {
     c.s[EFLAGS] &= ~FLAG_VIF;
-  } else {
+  } else if (!clearVirtualIf(c)) {
     c.softFault(VEC_GP, 0);
   }
 }
@@ -59,7 +60,7 @@ export function sti(c: Cpu): void {
     c.refreshAttention();
   } else if (hasVirtualIf(c) && (s[EFLAGS] & FLAG_VIP) === 0) {
     s[EFLAGS] |= FLAG_VIF;
-  } else {
+  } else if (!setVirtualIf(c)) {
     c.softFault(VEC_GP, 0);
   }
 }

@@ -10,6 +10,7 @@ import {
   AR_RW,
   AR_UNUSABLE,
   ASSIST_TRAP_SENSITIVE,
+  ASSIST_VIRTUAL_IF,
   CPL,
   CR0,
   CR0_AM,
@@ -84,6 +85,7 @@ export function refreshPrivilege(c: CpuBase): void {
   c.writeBank = user !== 0 ? TLB_WRITE_USER : (s[CR0] & CR0_WP) !== 0 ? TLB_WRITE_SUPERVISOR : TLB_WRITE_UNPROTECTED;
   c.counting = ((c.countedRings >> cpl) & 1) !== 0;
   c.trapSensitive = cpl !== 0 && (s[MSR_ASSIST] & ASSIST_TRAP_SENSITIVE) !== 0;
+  c.virtualIf = cpl === 1 && (s[MSR_ASSIST] & ASSIST_VIRTUAL_IF) !== 0;
   dropCodePage(c);
   const alignOn = user !== 0 && (s[CR0] & CR0_AM) !== 0 && (s[EFLAGS] & FLAG_AC) !== 0;
   if (alignOn !== c.alignOn) {

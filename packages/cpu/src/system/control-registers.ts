@@ -40,6 +40,7 @@ import {
   FLAG_VM,
   FLAG_DF,
   FLAGS_ARITH,
+  type Assist,
   type CpuModel,
 } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
@@ -49,12 +50,12 @@ import { refreshAll } from '../segments/derived.js';
 const CR0_386 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_PG;
 const CR0_486 = CR0_386 | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD;
 
-/** EFLAGS bits that exist on a model. */
-export function writableFlags(model: CpuModel): number {
+/** EFLAGS bits that exist on a model with such an assist. */
+export function writableFlags(model: CpuModel, assist: Assist): number {
   let mask = FLAGS_ARITH | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM;
   if (model.isa >= 4) mask |= FLAG_AC;
   if (model.cpuid) mask |= FLAG_ID;
-  if (model.features.vme) mask |= FLAG_VIF | FLAG_VIP;
+  if (model.features.vme || assist === 'vif') mask |= FLAG_VIF | FLAG_VIP;
   return mask;
 }
 

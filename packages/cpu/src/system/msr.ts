@@ -8,6 +8,8 @@
 import {
   ASSIST_TRAP_CPUID,
   ASSIST_TRAP_SENSITIVE,
+  ASSIST_VIRTUAL_IF,
+  ASSIST_VIRTUAL_RETURN,
   MSR_ASSIST,
   MSR_ASSIST_INDEX,
   MSR_MISC_ENABLE,
@@ -15,6 +17,7 @@ import {
   MSR_SYSENTER_EIP,
   MSR_SYSENTER_ESP,
   TSC_OFFSET,
+  type Assist,
 } from '@ringfence/sdk';
 import type { Cpu } from '../cpu.js';
 import { refreshPrivilege } from '../segments/derived.js';
@@ -65,6 +68,11 @@ function writeTsc(c: Cpu, low: number): void {
 /** #GP(0) unless the register exists here (and takes the value). */
 function require(c: Cpu, condition: boolean): void {
   if (!condition) c.gp(0);
+}
+
+/** The bits of the assist control that a core with such an assist has. */
+function assistBits(assist: Assist): number {
+  return ASSIST_TRAP_SENSITIVE | ASSIST_TRAP_CPUID | (assist === 'vif' ? ASSIST_VIRTUAL_IF | ASSIST_VIRTUAL_RETURN : 0);
 }
 
 /** Leaves the value in `msrValue`. */
@@ -153,7 +161,7 @@ export function writeMsr(c: Cpu, index: number, low: number, high: number): void
       c.s[MSR_SYSENTER_EIP] = low;
       return;
     case MSR_ASSIST_INDEX:
-      require(c, c.assist !== 'none' && (low & ~(ASSIST_TRAP_SENSITIVE | ASSIST_TRAP_CPUID)) === 0);
+      require(c, (low & ~assistBits(c.assist)) === 0 && c.assist !== 'none');
       c.s[MSR_ASSIST] = low;
       refreshPrivilege(c);
       c.endBlock();
