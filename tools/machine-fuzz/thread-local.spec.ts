@@ -1,7 +1,7 @@
 /**
  * Thread-local storage as glibc has it: a segment of 4 GiB whose data stand at negative offsets, just below its base. User code reaches
  * them without an exit, its kernel with one each; and neither reaches the monitor's stack page, which lies in the same segment
- * (ADR 0016). The programs run as those of found-by-fuzzing.spec.ts do.
+ * (ADR 0023). The programs run as those of found-by-fuzzing.spec.ts do.
  */
 import { createMachine, type Machine } from '@ringfence/machine';
 import { createRegistry } from '@ringfence/preset-pc';

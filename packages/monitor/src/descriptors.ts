@@ -5,7 +5,7 @@
  * Life cycle: entries start absent, so the first load of a selector faults and is done by the emulator on the guest's
  *   own table (which sets the Accessed bit there as hardware would); then `hold` copies the entry over, on the way back
  *   to the guest. A write to the guest's table through its trace, LGDT, LLDT or a new translation of the table's pages makes entries absent again.
- * Placement: the GDT stands shadowed, in the window, in two versions (ADR 0016). The LDT stands shadowed as well, or in place when the policy asks for
+ * Placement: the GDT stands shadowed, in the window, in two versions (ADR 0023). The LDT stands shadowed as well, or in place when the policy asks for
  *   it: then the hardware's LDT is the guest's own memory, which holds our bytes while the guest runs and the guest's while
  *   the monitor does; its pages are hidden from the guest.
  * It never writes the guest's tables on the guest's behalf.

@@ -21,7 +21,7 @@ export const FRAME_MONITOR_TABLE = 37;
 export const FRAME_WINDOW_TABLE = 38;
 /** Maps nothing but the stack page; stands in slot 1023 of a directory while the guest has no table there. */
 export const FRAME_TOP_TABLE = 39;
-/** The GDT for ring 3: as the other, but for data segments that wrap round the end of linear space (ADR 0016). */
+/** The GDT for ring 3: as the other, but for data segments that wrap round the end of linear space (ADR 0023). */
 export const FRAME_USER_GDT = 40; // 16 frames
 export const FRAME_SHADOWS = 56;
 

@@ -68,7 +68,7 @@ import type { Window } from './window.js';
 
 /** Flags that the hardware has as the guest has them. */
 const DIRECT_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_RF | FLAG_AC | FLAG_ID;
-/** With any of these in its flags the guest's kernel must not handle them unseen (ADR 0015). */
+/** With any of these in its flags the guest's kernel must not handle them unseen (ADR 0022). */
 const UNSHARED_FLAGS = FLAG_IOPL | FLAG_NT | FLAG_VIF | FLAG_VIP;
 const VIRTUAL_FLAGS = FLAG_IF | FLAG_IOPL | FLAG_NT | FLAG_VM | FLAG_VIF | FLAG_VIP;
 /** What reaches the nub without being a fault: debug traps, NMI, breakpoint and overflow traps, double faults. */

@@ -43,7 +43,7 @@ export const ASSIST_TRAP_SENSITIVE = 1;
 export const ASSIST_TRAP_CPUID = 2;
 /**
  * CLI, STI, PUSHF, POPF and IRET at CPL 1 act on EFLAGS.VIF, and raise #GP(0) where that is not enough: VIP is set and the
- * instruction would set VIF, or it has to do with TF, NT, IOPL, RF, VM (ADR 0015). Only where `assist` is `vif`.
+ * instruction would set VIF, or it has to do with TF, NT, IOPL, RF, VM (ADR 0022). Only where `assist` is `vif`.
  */
 export const ASSIST_VIRTUAL_IF = 4;
 /** With ASSIST_VIRTUAL_IF: IRET at CPL 1 may go to ring 3 as well. */

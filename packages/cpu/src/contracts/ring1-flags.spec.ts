@@ -1,5 +1,5 @@
 /**
- * The assist `vif`: what CLI, STI, PUSHF, POPF and IRET do at CPL 1. The contract is ADR 0015's: a kernel in ring 1 sees and
+ * The assist `vif`: what CLI, STI, PUSHF, POPF and IRET do at CPL 1. The contract is ADR 0022's: a kernel in ring 1 sees and
  * changes through VIF what the same kernel in ring 0 sees and changes in IF, instruction by instruction, or #GP(0) leaves everything as it was.
  */
 import {

@@ -2,7 +2,7 @@
  * The assist `vif`: CLI, STI, PUSHF, POPF and IRET of a kernel deprivileged to ring 1, on EFLAGS.VIF instead of IF. What
  * CR4.PVI does for ring 3 (SDM Vol. 3B, 20.4 "Protected-Mode Virtual Interrupts"), carried to ring 1 and made whole: the
  * kernel reads VIF where it looks for IF, IRET takes a return selector of ring 0 for one of ring 1, and STI casts the
- * shadow it casts in ring 0. Which doing stays an exit, and why, is ADR 0015; in short: whatever starts or ends a single step,
+ * shadow it casts in ring 0. Which doing stays an exit, and why, is ADR 0022; in short: whatever starts or ends a single step,
  * touches IOPL, NT, RF, VM, VIF or VIP, or would let in an interrupt that VIP says is waiting. Each of those raises #GP(0) and changes nothing.
  *
  * VIP is the monitor's: nothing here sets or clears it. The interrupts that IF itself governs are not touched.
