@@ -92,3 +92,19 @@ describe('the flags of a deprivileged kernel (interrupts)', () => {
     expect(vif).toBeGreaterThan(10);
   });
 });
+
+describe('the time stamp counter (hello)', () => {
+  const run = (rdtsc: 'native' | 'trap') =>
+    runGuest(guestImage('hello'), { memory: '16M', monitor: { policy: 'step-through', rdtsc } });
+
+  it('is read by the guest itself, or by an exit each time, and tells the same', async () => {
+    const [native, trapped] = [await run('native'), await run('trap')];
+    expect([native.status, trapped.status]).toEqual([33, 33]);
+    expect(byReason(native.report.monitor!, 'instruction-rdtsc')).toBe(0);
+    // Two readings of main's and the last one of every guest.
+    expect(byReason(trapped.report.monitor!, 'instruction-rdtsc')).toBe(3);
+    for (const field of ['retired', 'stateHash', 'serialSha256'] as const) {
+      expect(trapped.report[field], field).toBe(native.report[field]);
+    }
+  });
+});

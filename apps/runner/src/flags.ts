@@ -44,6 +44,7 @@ export interface RunFlags {
   readonly shadowCache?: string;
   readonly sensitive?: string;
   readonly protection?: string;
+  readonly rdtsc?: string;
   readonly loader?: string;
   readonly serial?: string;
   readonly debugcon?: string;
@@ -120,7 +121,7 @@ export function applyFlags(base: MachineConfigInput, flags: RunFlags): MachineCo
 }
 
 function applyMonitorFlags(base: MachineConfigInput['monitor'], flags: RunFlags): MachineConfigInput['monitor'] {
-  const given = MONITOR_FLAGS.filter(([key]) => flags[key] !== undefined);
+  const given = [...MONITOR_FLAGS, ['rdtsc', '--rdtsc'] as const].filter(([key]) => flags[key] !== undefined);
   const inFile: Partial<Monitor> = typeof base === 'object' ? base : {};
   const bare = flags.monitor === 'none' || (flags.monitor === undefined && typeof base !== 'object');
   if (bare && given.length > 0) {
@@ -133,8 +134,18 @@ function applyMonitorFlags(base: MachineConfigInput['monitor'], flags: RunFlags)
   if (bare) return flags.monitor === undefined ? base : 'none';
   const policy = flags.monitor === undefined ? inFile.policy : parsePart('--monitor', flags.monitor);
   const monitor = { ...inFile, policy } as Monitor;
-  for (const [key, flag] of given) monitor[key] = parsePart(flag, flags[key]!);
+  for (const [key, flag] of MONITOR_FLAGS) if (flags[key] !== undefined) monitor[key] = parsePart(flag, flags[key]);
+  if (flags.rdtsc !== undefined) monitor.rdtsc = parseRdtsc(flags.rdtsc);
   return monitor;
+}
+
+function parseRdtsc(text: string): 'native' | 'trap' {
+  if (text === 'native' || text === 'trap') return text;
+  throw new RingfenceError('RF_BAD_USAGE', {
+    message: `--rdtsc "${text}" is neither native nor trap`,
+    value: text,
+    fix: 'write --rdtsc native or --rdtsc trap',
+  });
 }
 
 function parseOnReset(text: string): 'end' | 'restart' {

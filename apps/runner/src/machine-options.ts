@@ -72,7 +72,8 @@ export function addMachineOptions(command: Command, shown: { consoles: boolean; 
     .option('--monitor <policy>', "none, step-through, data-swap, full-emulation or a plugin's (default: none)")
     .option('--shadow-cache <name[,capacity=n]>', 'shadow-cache strategy (default: tracked-lru)')
     .option('--sensitive <name>', 'how sensitive instructions are caught (default: assist)')
-    .option('--protection <name>', 'how the monitor opens its own pages (default: wp-toggle)');
+    .option('--protection <name>', 'how the monitor opens its own pages (default: wp-toggle)')
+    .option('--rdtsc <native|trap>', 'whether the guest reads the time stamp by itself (default: native)');
   if (shown.consoles) {
     command
       .optionsGroup('Input and output:')

@@ -45,7 +45,7 @@ export function createExecutor(setup: ExecutorSetup): GuestExecutor {
     const mmu = container.resolve(Tokens.MmuFactory).create({ memory, space, slot: 0, features: model.features });
     return new BareExecutor(core.create({ memory, space, mmu, bus: board, slot: 0, model, assist }));
   }
-  container.register(Tokens.MonitorOptions, { useValue: { assist } });
+  container.register(Tokens.MonitorOptions, { useValue: { assist, rdtsc: monitor.rdtsc ?? 'native' } });
   strategy(setup, 'policy', monitor.policy, Tokens.MonitorPolicy);
   strategy(setup, 'shadow-cache', monitor.shadowCache, Tokens.ShadowCacheStrategy);
   strategy(setup, 'sensitive', monitor.sensitive, Tokens.SensitiveStrategy);

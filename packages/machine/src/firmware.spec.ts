@@ -78,7 +78,8 @@ describe('the ROM', () => {
 
 describe('the start', () => {
   it('needs a kernel where there is no firmware, and no initrd without a kernel', () => {
-    expect(refusal(() => boot({ firmware: undefined }))).toBe('RF_BAD_USAGE');
+    expect(refusal(() => boot({ firmware: undefined }, { firmware: undefined }))).toBe('RF_BAD_USAGE');
+    expect(refusal(() => boot({ firmware: undefined }))).toBe('RF_FIRMWARE_NOT_FOUND');
     expect(refusal(() => boot({ initrd: { bytes: new Uint8Array(1), name: 'i' } }))).toBe('RF_CONTRADICTION');
   });
 
@@ -125,7 +126,8 @@ describe('what devices are told', () => {
   });
 
   it('is nothing without firmware', () => {
-    boot({ firmware: undefined, kernel: { bytes: new Uint8Array([0x55]), name: 'k' } }, {}, [listener]);
+    const kernel = { bytes: new Uint8Array([0x55]), name: 'k' };
+    boot({ firmware: undefined, kernel }, { firmware: undefined }, [listener]);
     expect(seen.at(-1)).toBe(NO_FIRMWARE);
   });
 });

@@ -76,6 +76,13 @@ export function planStart(setup: LoadSetup): StartPlan {
       fix: 'name the kernel too, or leave the initrd out',
     });
   }
+  if (firmware === undefined && config.firmware !== undefined) {
+    throw new RingfenceError('RF_FIRMWARE_NOT_FOUND', {
+      message: 'the configuration asks for firmware, and its images were not handed over',
+      value: config.firmware.bios,
+      fix: 'pass `firmware` to createMachine, or leave it out of the configuration',
+    });
+  }
   if (firmware === undefined) {
     if (kernel !== undefined) return planKernel(setup, kernel);
     throw new RingfenceError('RF_BAD_USAGE', {

@@ -4,6 +4,7 @@
  * Everything comes by constructor injection; after this nothing resolves anything.
  */
 import {
+  CR4_TSD,
   PhysicalSpace,
   Tokens,
   inject,
@@ -99,7 +100,9 @@ export class MonitorAssembly implements MonitorFactory {
       policy.placement,
     );
     const world = new World(hardware, emulator, window, walk, pager, descriptors, this.sensitive);
-    const follower = new Follower(hardware, emulator, guestMmu, guestSpace, window, pager, descriptors);
+    // RDTSC of ring 1 then raises #GP as that of ring 3 does; the emulator goes by the guest's own CR4.
+    const forcedCr4 = this.options.rdtsc === 'trap' && features.tsc ? CR4_TSD : 0;
+    const follower = new Follower(hardware, emulator, guestMmu, guestSpace, window, pager, descriptors, forcedCr4);
     const counters = new Counters();
     const interrupts = new Interrupts(hardware, emulator, world);
     const emulation = new Emulation(hardware, emulator, world, interrupts, follower, counters);

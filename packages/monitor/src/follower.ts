@@ -72,6 +72,8 @@ export class Follower {
     private readonly window: Window,
     private readonly pager: Pager,
     private readonly descriptors: Descriptors,
+    /** Bits that are always set in the hardware's CR4, whatever the guest's are. */
+    private readonly forcedCr4: number,
   ) {
     this.h = hardware.state;
     this.g = emulator.state;
@@ -137,7 +139,7 @@ export class Follower {
     this.descriptors.revalidate();
     const cr0 = (h[CR0] & ~CR0_SHARED) | (g[CR0] & CR0_SHARED);
     if (cr0 !== h[CR0]) hw.writeCr0(cr0);
-    const cr4 = g[CR4] & CR4_SHARED;
+    const cr4 = (g[CR4] & CR4_SHARED) | this.forcedCr4;
     if (cr4 !== h[CR4]) hw.writeCr4(cr4);
   }
 

@@ -36,6 +36,12 @@ export const monitorConfigSchema = z
       .describe('Shadow-cache strategy, e.g. { name: tracked-lru, capacity: 64 }.'),
     sensitive: named.default('assist').describe('How sensitive instructions are caught.'),
     protection: named.default('wp-toggle').describe('How the monitor opens its own pages.'),
+    rdtsc: z
+      .enum(['native', 'trap'])
+      .optional()
+      .describe(
+        'native: RDTSC runs directly (the default); trap: each one exits, and is counted. The guest sees the same time.',
+      ),
   })
   .describe('The monitor; absent or "none" for a bare run.');
 

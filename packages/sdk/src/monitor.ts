@@ -9,6 +9,8 @@ import type { Assist, Processor } from './processor.js';
 
 export interface MonitorOptions {
   readonly assist: Assist;
+  /** Whether the guest's RDTSC executes on the hardware, which tells the same time, or exits each time. Default: native. */
+  readonly rdtsc?: 'native' | 'trap';
 }
 
 /** Makes the monitor of a machine: an executor over hardware of its own. */

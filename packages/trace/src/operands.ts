@@ -4,16 +4,7 @@
  * the device); what the guest exchanged with it is told by the observer.
  * Addresses are what the instruction names: whether a segment's limit allows them, the processor says.
  */
-import {
-  ACCESS_READ,
-  AR_DB,
-  SEG,
-  SEG_ACCESS,
-  SEG_BASE,
-  SEG_WORDS,
-  SS,
-  type Processor,
-} from '@ringfence/sdk';
+import { ACCESS_READ, AR_DB, SEG, SEG_ACCESS, SEG_BASE, SEG_WORDS, SS, type Processor } from '@ringfence/sdk';
 import { WORD_BITS, type MemoryRecipe } from './disassembler.js';
 import { hex } from './hex.js';
 
