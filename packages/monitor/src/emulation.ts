@@ -9,6 +9,7 @@ import {
   CR0,
   CR0_PE,
   STEP_FAULTED,
+  STEP_RETIRED,
   STEP_SHUTDOWN,
   STOP_REQUESTED,
   STOP_SHUTDOWN,
@@ -34,6 +35,8 @@ export class Emulation {
   private named = true;
   /** The emulator's count when the turn in progress began; -1 between turns. */
   private stepFrom = -1;
+  /** The last turn carried out a system instruction, and nothing else has happened since. */
+  private continues = false;
   /** The emulator runs by itself at the moment. */
   private stretching = false;
   /** How many times in a row the hardware could not hold the guest's state. */
@@ -89,6 +92,19 @@ export class Emulation {
     }
     this.interrupts.noteShadow();
     this.follower.follow();
+    this.continues = this.outcome === STEP_RETIRED && done > 0 && info.system;
+  }
+
+  /**
+   * System instructions come in rows: a kernel's entry saves one segment register after the other. The one behind an emulated
+   * one is emulated as well, without the way into the guest and out again; true when it was. Precondition: the guest would now be entered.
+   */
+  next(): boolean {
+    if (!this.continues) return false;
+    this.continues = false;
+    if (this.emulator.peek()?.system !== true) return false;
+    this.one('state-segments');
+    return true;
   }
 
   /** The hardware cannot hold the guest's state: one instruction, or a stretch when that has lasted. Whether to stop then. */
@@ -149,6 +165,7 @@ export class Emulation {
 
   /** An exit is to be settled, and has no name yet. */
   beginExit(): void {
+    this.continues = false;
     this.counters.exits++;
     this.named = false;
   }

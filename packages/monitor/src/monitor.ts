@@ -132,6 +132,7 @@ export class Monitor implements GuestExecutor {
           if (this.g[HALTED] !== 0) return STOP_HALT;
         }
         if (this.stopRequested) return STOP_REQUESTED;
+        if (emulation.next()) continue;
         if (!this.enter(left)) continue;
       } else {
         if (left <= 0) return STOP_BUDGET;

@@ -146,6 +146,7 @@ export class Pager implements ShadowCache {
   /** Drops what the strategy gave up for being written; not in the middle of a fill or a step. */
   dropFlooded(): void {
     const { flooded } = this.frames;
+    if (flooded.size === 0) return;
     for (const table of flooded) if (table !== this.active) this.drop(table);
     flooded.clear();
   }
