@@ -108,3 +108,14 @@ describe('the time stamp counter (hello)', () => {
     }
   });
 });
+
+describe('string instructions on video memory (vga)', () => {
+  it('are emulated to their end in one exit', async () => {
+    const monitor = { policy: 'step-through', shadowCache: 'rebuild' };
+    const { status, report } = await runGuest(guestImage('vga'), { memory: '16M', monitor });
+    expect(status).toBe(33);
+    const iterations = report.monitor!.userEmulations.device;
+    expect(iterations).toBeGreaterThan(50_000);
+    expect(byReason(report.monitor!, 'device')).toBeLessThan(iterations / 3);
+  });
+});

@@ -8,6 +8,10 @@
 import {
   CR0,
   CR0_PE,
+  ECX,
+  EFLAGS,
+  EIP,
+  FLAG_TF,
   STEP_FAULTED,
   STEP_RETIRED,
   STEP_SHUTDOWN,
@@ -44,6 +48,10 @@ export class Emulation {
   /** How long the next stretch will be. */
   private length = FIRST_STRETCH;
   private readonly density = new TrapDensity();
+  /** The last instruction emulated was an iteration on a device, and where it stands. */
+  private repeats = false;
+  private repeatAt = 0;
+  private readonly g: Int32Array;
 
   constructor(
     private readonly hardware: Processor,
@@ -52,7 +60,9 @@ export class Emulation {
     private readonly interrupts: Interrupts,
     private readonly follower: Follower,
     private readonly counters: Counters,
-  ) {}
+  ) {
+    this.g = emulator.state;
+  }
 
   /** The guest's instructions retired, those of a turn in progress among them. */
   retired(): number {
@@ -73,6 +83,7 @@ export class Emulation {
     const { hardware: hw, emulator, counters } = this;
     const before = emulator.retired();
     const real = this.inRealMode;
+    const at = this.g[EIP];
     this.stepFrom = before;
     this.outcome = emulator.step();
     this.stepFrom = -1;
@@ -92,7 +103,10 @@ export class Emulation {
     }
     this.interrupts.noteShadow();
     this.follower.follow();
-    this.continues = this.outcome === STEP_RETIRED && done > 0 && info.system;
+    const retired = this.outcome === STEP_RETIRED && done > 0;
+    this.continues = retired && info.system;
+    this.repeats = retired && why === 'device' && !info.system && this.g[EIP] === at;
+    this.repeatAt = at;
   }
 
   /**
@@ -105,6 +119,22 @@ export class Emulation {
     if (this.emulator.peek()?.system !== true) return false;
     this.one('state-segments');
     return true;
+  }
+
+  /** Whether the guest stands in a string instruction on a device's memory, one iteration of which has been emulated. */
+  get repeating(): boolean {
+    return this.repeats && this.g[EIP] === this.repeatAt && (this.g[EFLAGS] & FLAG_TF) === 0;
+  }
+
+  /**
+   * The iterations that are left of it, in one go: each would be an exit of its own. Comparing ones may end early; then a
+   * few instructions behind them are emulated too. Whether to stop then.
+   */
+  finishRepeat(left: number): boolean {
+    this.repeats = false;
+    // With 16-bit addresses the count is in CX, and the upper half of ECX means nothing.
+    const low = this.g[ECX] & 0xffff;
+    return this.many(Math.min(left, low === 0 ? 0x10000 : low), 'device');
   }
 
   /** The hardware cannot hold the guest's state: one instruction, or a stretch when that has lasted. Whether to stop then. */

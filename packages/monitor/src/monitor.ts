@@ -256,6 +256,10 @@ export class Monitor implements GuestExecutor {
       if (this.emulation.dense(left)) this.stopRequested = true;
       return false;
     }
+    if (this.emulation.repeating && !world.stepping) {
+      if (this.emulation.finishRepeat(left)) this.stopRequested = true;
+      return false;
+    }
     // Debug registers that aimed at the window's new place must go.
     if (window.slot !== slot) follower.follow();
     world.enter();
