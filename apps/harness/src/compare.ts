@@ -4,6 +4,7 @@
  * must end as it did. Runs go one after the other unless told otherwise, since their times are to be compared.
  * The guest is one of the catalogue, fetched when it is not here, or files given by flags.
  */
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { defaultCacheFolder, fetchGuest, findGuest } from '@ringfence/guest-catalogue';
 import { RingfenceError } from '@ringfence/sdk';
@@ -57,6 +58,7 @@ export async function compareCommand(
   abort.signal.addEventListener('abort', close);
   try {
     const guest = { ...(await guestOf(flags, io, abort.signal)), ...limits };
+    for (const file of [guest.kernel, guest.initrd]) if (file !== undefined && !existsSync(file)) throw missing(file);
     const started = variants.map((variant) => runner.run(jobOf(guest, variant, [])));
     const runs: Compared[] = [];
     for (const [index, variant] of variants.entries()) {
@@ -156,6 +158,14 @@ function positive(flag: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
   throw usage(`${flag} "${text}" is not a whole number above 0`, `write e.g. ${flag} 100`);
+}
+
+function missing(file: string): RingfenceError {
+  return new RingfenceError('RF_KERNEL_NOT_FOUND', {
+    message: `${file} does not exist`,
+    value: file,
+    fix: 'check the path',
+  });
 }
 
 function usage(message: string, fix: string): RingfenceError {
