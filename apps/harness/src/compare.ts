@@ -63,14 +63,15 @@ export async function compareCommand(
     const runs: Compared[] = [];
     for (const [index, variant] of variants.entries()) {
       const run = compared(variant, await started[index], index === 0 ? undefined : await started[0]);
-      if (run.outcome !== 'interrupted') io.stdout(`${progressLine(run)}\n`);
+      if (run.outcome === 'interrupted') continue;
+      io.stdout(`${progressLine(run)}\n`);
       runs.push(run);
+      // Whole boots take hours: what is done is there to be read.
+      writeWhole(join(folder, COMPARE_JSON), `${JSON.stringify({ guest, runs }, null, 2)}\n`);
+      writeWhole(join(folder, COMPARE_MARKDOWN), compareMarkdown(`${guest.name} under every monitor`, runs));
     }
-    const done = runs.filter(({ outcome }) => outcome !== 'interrupted');
-    if (done.length > 0) {
-      writeWhole(join(folder, COMPARE_JSON), `${JSON.stringify({ guest, runs: done }, null, 2)}\n`);
-      writeWhole(join(folder, COMPARE_MARKDOWN), compareMarkdown(`${guest.name} under every monitor`, done));
-      io.stdout(`\n${compareText(done)}\nreports: ${flags.reportDir}/${COMPARE_JSON}, ${COMPARE_MARKDOWN}\n`);
+    if (runs.length > 0) {
+      io.stdout(`\n${compareText(runs)}\nreports: ${flags.reportDir}/${COMPARE_JSON}, ${COMPARE_MARKDOWN}\n`);
     }
     if (abort.signal.aborted) return 130;
     return runs.some(({ faults }) => faults.length > 0) ? 1 : 0;
@@ -106,8 +107,9 @@ function compared(variant: Variant, result: JobResult, bare: JobResult | undefin
   };
 }
 
-function progressLine({ variant, outcome, report, faults }: Compared): string {
-  const seconds = report === undefined ? '' : `, ${report.wallSeconds.toFixed(1)} s`;
+function progressLine({ variant, outcome, report, faults, cpuSeconds }: Compared): string {
+  const seconds =
+    report === undefined ? '' : `, ${report.wallSeconds.toFixed(1)} s (processor ${cpuSeconds.toFixed(1)} s)`;
   return [`${variant}: ${outcome}${seconds}`, ...faults.map((fault) => `  DIFFERS: ${fault}`)].join('\n');
 }
 
