@@ -4,6 +4,7 @@
  * must end as it did. Runs go one after the other unless told otherwise, since their times are to be compared.
  * The guest is one of the catalogue, fetched when it is not here, or files given by flags.
  */
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { defaultCacheFolder, fetchGuest, findGuest } from '@ringfence/guest-catalogue';
 import { RingfenceError } from '@ringfence/sdk';
@@ -57,18 +58,20 @@ export async function compareCommand(
   abort.signal.addEventListener('abort', close);
   try {
     const guest = { ...(await guestOf(flags, io, abort.signal)), ...limits };
+    for (const file of [guest.kernel, guest.initrd]) if (file !== undefined && !existsSync(file)) throw missing(file);
     const started = variants.map((variant) => runner.run(jobOf(guest, variant, [])));
     const runs: Compared[] = [];
     for (const [index, variant] of variants.entries()) {
       const run = compared(variant, await started[index], index === 0 ? undefined : await started[0]);
-      if (run.outcome !== 'interrupted') io.stdout(`${progressLine(run)}\n`);
+      if (run.outcome === 'interrupted') continue;
+      io.stdout(`${progressLine(run)}\n`);
       runs.push(run);
+      // Whole boots take hours: what is done is there to be read.
+      writeWhole(join(folder, COMPARE_JSON), `${JSON.stringify({ guest, runs }, null, 2)}\n`);
+      writeWhole(join(folder, COMPARE_MARKDOWN), compareMarkdown(`${guest.name} under every monitor`, runs));
     }
-    const done = runs.filter(({ outcome }) => outcome !== 'interrupted');
-    if (done.length > 0) {
-      writeWhole(join(folder, COMPARE_JSON), `${JSON.stringify({ guest, runs: done }, null, 2)}\n`);
-      writeWhole(join(folder, COMPARE_MARKDOWN), compareMarkdown(`${guest.name} under every monitor`, done));
-      io.stdout(`\n${compareText(done)}\nreports: ${flags.reportDir}/${COMPARE_JSON}, ${COMPARE_MARKDOWN}\n`);
+    if (runs.length > 0) {
+      io.stdout(`\n${compareText(runs)}\nreports: ${flags.reportDir}/${COMPARE_JSON}, ${COMPARE_MARKDOWN}\n`);
     }
     if (abort.signal.aborted) return 130;
     return runs.some(({ faults }) => faults.length > 0) ? 1 : 0;
@@ -104,8 +107,9 @@ function compared(variant: Variant, result: JobResult, bare: JobResult | undefin
   };
 }
 
-function progressLine({ variant, outcome, report, faults }: Compared): string {
-  const seconds = report === undefined ? '' : `, ${report.wallSeconds.toFixed(1)} s`;
+function progressLine({ variant, outcome, report, faults, cpuSeconds }: Compared): string {
+  const seconds =
+    report === undefined ? '' : `, ${report.wallSeconds.toFixed(1)} s (processor ${cpuSeconds.toFixed(1)} s)`;
   return [`${variant}: ${outcome}${seconds}`, ...faults.map((fault) => `  DIFFERS: ${fault}`)].join('\n');
 }
 
@@ -156,6 +160,14 @@ function positive(flag: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
   throw usage(`${flag} "${text}" is not a whole number above 0`, `write e.g. ${flag} 100`);
+}
+
+function missing(file: string): RingfenceError {
+  return new RingfenceError('RF_KERNEL_NOT_FOUND', {
+    message: `${file} does not exist`,
+    value: file,
+    fix: 'check the path',
+  });
 }
 
 function usage(message: string, fix: string): RingfenceError {
