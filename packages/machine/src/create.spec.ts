@@ -183,7 +183,7 @@ describe('a monitor', () => {
       {},
       monitorParts,
     );
-    expect(made.options).toEqual({ assist: 'trap' });
+    expect(made.options).toEqual({ assist: 'trap', rdtsc: 'native' });
     expect(made.policy?.name).toBe('named');
     expect(made.capacity).toBe(9);
     expect(made.memory?.monitorBytes).toBe(0x10000);
